@@ -1,0 +1,51 @@
+//! STUN and TURN as bytes: messages, attributes, ChannelData, message integrity and fingerprint.
+//!
+//! It reads and writes, and knows nothing of roles, state, sockets or time: what a message means is decided in
+//! `turn-core`. Reading borrows from the caller's buffer and never allocates; writing appends to a caller's `Vec`.
+//!
+//! Two levels, so that accessors cannot panic: [`Message::parse`] checks the whole shape of a datagram once,
+//! and everything read from a [`Message`] afterwards lies within what was checked.
+//!
+//! RFC 8489 (STUN), RFC 8656 (TURN), RFC 7983 (telling protocols apart by the first byte).
+#![forbid(unsafe_code)]
+
+mod address;
+mod attribute;
+mod channel_data;
+mod error_code;
+mod header;
+mod integrity;
+pub mod limits;
+mod message;
+mod writer;
+
+pub use address::{AddressError, AddressFamily, decode_xor_address};
+pub use attribute::{Attribute, AttributeType, Attributes};
+pub use channel_data::{ChannelData, ChannelNumber, write_channel_data_header};
+pub use error_code::ErrorCode;
+pub use header::{Class, MAGIC_COOKIE, Method, TransactionId};
+pub use integrity::IntegrityKey;
+pub use message::{Message, ParseError};
+pub use writer::MessageWriter;
+
+/// What a datagram on a STUN/TURN socket is by its first byte, RFC 7983 §7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstByte {
+    /// 0-3: a STUN message.
+    Stun,
+    /// 64-79: TURN ChannelData.
+    ChannelData,
+    /// Anything else, which this layer does not read.
+    Other,
+}
+
+impl FirstByte {
+    /// Classifies a datagram; an empty one is [`FirstByte::Other`].
+    pub const fn of(datagram: &[u8]) -> Self {
+        match datagram {
+            [0..=3, ..] => Self::Stun,
+            [64..=79, ..] => Self::ChannelData,
+            _ => Self::Other,
+        }
+    }
+}
