@@ -1,0 +1,265 @@
+//! One allocation with its permissions, channels and routes. Not how it is made or found. RFC 8656 §3.2, §9, §12.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use stun_wire::{ChannelNumber, ErrorCode, IntegrityKey, TransactionId};
+
+use crate::address::{FiveTuple, PeerAddr, Prefix, RelayedAddr};
+use crate::credentials::{Identity, SessionId, Side};
+use crate::directory::Heard;
+use crate::limits::{
+    CHANNEL_LIFETIME, CHANNEL_REUSE_DELAY, PEERINGS_MAX, PERMISSION_LIFETIME, PERMISSIONS_MAX,
+    ROUTE_ASK_INTERVAL,
+};
+use crate::policy::{PeerPolicy, PeerVerdict, Scope};
+use crate::route::{Offer, Route};
+
+/// A relayed transport address, lent to one client for a time.
+pub(crate) struct Allocation {
+    pub(crate) tuple: FiveTuple,
+    pub(crate) identity: Identity,
+    pub(crate) peers: PeerPolicy,
+    pub(crate) key: IntegrityKey,
+    pub(crate) relayed: RelayedAddr,
+    pub(crate) expires: Duration,
+    /// The Allocate that made it: a retransmission of it gets the same answer.
+    pub(crate) made_by: TransactionId,
+    /// For `public`: whether the relay socket is there yet.
+    pub(crate) relay: RelaySocket,
+    pub(crate) heard: Heard,
+    permissions: Vec<Permission>,
+    peerings: Vec<Peering>,
+}
+
+impl Allocation {
+    pub(crate) const fn new(
+        request: NewAllocation,
+        identity: Identity,
+        peers: PeerPolicy,
+        key: IntegrityKey,
+        heard: Heard,
+    ) -> Self {
+        let NewAllocation { tuple, relayed, expires, made_by, relay } = request;
+        Self {
+            tuple,
+            identity,
+            peers,
+            key,
+            relayed,
+            expires,
+            made_by,
+            relay,
+            heard,
+            permissions: Vec::new(),
+            peerings: Vec::new(),
+        }
+    }
+
+    /// Installs or refreshes a permission.
+    ///
+    /// # Errors
+    /// 508 where all are taken by live ones.
+    pub(crate) fn permit(&mut self, ip: IpAddr, now: Duration) -> Result<(), ErrorCode> {
+        let expires = now + PERMISSION_LIFETIME;
+        if let Some(permission) = self.permissions.iter_mut().find(|permission| permission.ip == ip) {
+            permission.expires = expires;
+            return Ok(());
+        }
+        self.permissions.retain(|permission| now < permission.expires);
+        if self.permissions.len() >= PERMISSIONS_MAX {
+            return Err(ErrorCode::InsufficientCapacity);
+        }
+        self.permissions.push(Permission { ip, expires });
+        Ok(())
+    }
+
+    /// Room for that many new permissions, counting those of `ips` that exist as old.
+    pub(crate) fn has_room_for(&self, ips: &[IpAddr], now: Duration) -> bool {
+        let live = self.permissions.iter().filter(|permission| now < permission.expires);
+        let (mut count, mut new): (usize, Vec<IpAddr>) = (0, ips.to_vec());
+        for permission in live {
+            count += 1;
+            new.retain(|ip| *ip != permission.ip);
+        }
+        new.sort_unstable();
+        new.dedup();
+        count + new.len() <= PERMISSIONS_MAX
+    }
+
+    /// Binds a channel, or refreshes the same binding, and its permission with it, RFC 8656 §12.2.
+    ///
+    /// # Errors
+    /// 400 where the number or the peer is, or was within five minutes, bound otherwise; 508 where there is no room.
+    pub(crate) fn bind(
+        &mut self,
+        number: ChannelNumber,
+        peer: PeerAddr,
+        via: PeerVerdict,
+        now: Duration,
+    ) -> Result<usize, ErrorCode> {
+        for peering in &self.peerings {
+            let Some(channel) = peering.channel.filter(|channel| channel.is_tied(now)) else { continue };
+            //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address; the
+            //= transport address is not currently bound to a different channel number
+            if (channel.number == number) != (peering.peer == peer) {
+                return Err(ErrorCode::BadRequest);
+            }
+        }
+        self.permit(peer.0.ip(), now)?;
+        let at = self.peering(peer, via, now).ok_or(ErrorCode::InsufficientCapacity)?;
+        self.peerings[at].channel = Some(Channel { number, expires: now + CHANNEL_LIFETIME });
+        Ok(at)
+    }
+
+    /// The place of the peering with `peer`, made if there is none; `None` where all places are in use.
+    pub(crate) fn peering(&mut self, peer: PeerAddr, via: PeerVerdict, now: Duration) -> Option<usize> {
+        if let Some(at) = self.find_peer(peer) {
+            return Some(at);
+        }
+        if self.peerings.len() >= PEERINGS_MAX {
+            self.peerings.retain(|peering| peering.is_in_use(now));
+        }
+        (self.peerings.len() < PEERINGS_MAX).then(|| {
+            self.peerings.push(Peering { peer, via, channel: None, route: None, asked: None });
+            self.peerings.len() - 1
+        })
+    }
+
+    /// Takes the way that another allocation offers.
+    pub(crate) fn take_offer(&mut self, offer: &Offer, now: Duration) -> Option<usize> {
+        let at = self.peering(offer.owner.as_peer(), PeerVerdict::Relayed, now)?;
+        self.peerings[at].route = Some(offer.route);
+        Some(at)
+    }
+
+    /// Notes that the peer at `at` is being asked for a route; `false` where that was done a moment ago.
+    pub(crate) fn may_ask(&mut self, at: usize, now: Duration) -> bool {
+        let asked = &mut self.peerings[at].asked;
+        let may = asked.is_none_or(|asked| now >= asked + ROUTE_ASK_INTERVAL);
+        if may {
+            *asked = Some(now);
+        }
+        may
+    }
+
+    /// Notes that the client was heard.
+    pub(crate) fn hear(&self, now: Duration) {
+        let second = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
+        // A plain comparison first: the line is shared with the directory and need not be dirtied by every packet.
+        if self.heard.load(Ordering::Relaxed) != second {
+            self.heard.store(second, Ordering::Relaxed);
+        }
+    }
+
+    /// When the permission for `ip` ends, if it still holds.
+    pub(crate) fn permitted_until(&self, ip: IpAddr, now: Duration) -> Option<Duration> {
+        let permission = self.permissions.iter().find(|permission| permission.ip == ip)?;
+        (now < permission.expires).then_some(permission.expires)
+    }
+
+    pub(crate) fn find_peer(&self, peer: PeerAddr) -> Option<usize> {
+        self.peerings.iter().position(|peering| peering.peer == peer)
+    }
+
+    /// The place of the peering that a channel number stands for, while the binding holds.
+    pub(crate) fn find_channel(&self, number: ChannelNumber, now: Duration) -> Option<usize> {
+        self.peerings
+            .iter()
+            .position(|peering| peering.channel.is_some_and(|it| it.number == number && now < it.expires))
+    }
+
+    /// What is kept about the peer at `at`.
+    pub(crate) fn at(&self, at: usize) -> &Peering {
+        &self.peerings[at]
+    }
+
+    /// The places of all peerings that go by a route.
+    pub(crate) fn routed(&self) -> impl Iterator<Item = usize> {
+        (0..self.peerings.len()).filter(|&at| self.peerings[at].via != PeerVerdict::Outside)
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::new(self.identity, self.peers)
+    }
+
+    /// The session and side it counts for.
+    pub(crate) const fn side(&self) -> Option<(SessionId, Side)> {
+        match self.identity {
+            Identity::Session { session, side, .. } => Some((session, side)),
+            Identity::User(_) => None,
+        }
+    }
+
+    pub(crate) fn prefix(&self) -> Prefix {
+        Prefix::of(self.tuple.client)
+    }
+
+    /// The way to this client for packets of the peer at `at`, as it is at this moment.
+    pub(crate) fn route_for(&self, at: usize, now: Duration) -> Route {
+        let peering = &self.peerings[at];
+        let permitted = self.permitted_until(peering.peer.0.ip(), now).unwrap_or(Duration::ZERO);
+        Route {
+            to: self.tuple,
+            channel: peering.channel.map(|channel| (channel.number, channel.expires)),
+            deadline: permitted.min(self.expires),
+        }
+    }
+}
+
+/// What is new about an allocation besides whose it is.
+pub(crate) struct NewAllocation {
+    pub(crate) tuple: FiveTuple,
+    pub(crate) relayed: RelayedAddr,
+    pub(crate) expires: Duration,
+    pub(crate) made_by: TransactionId,
+    pub(crate) relay: RelaySocket,
+}
+
+/// The socket behind a relayed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelaySocket {
+    /// A closed relay's address is a number only.
+    None,
+    /// Asked for; so many ports were tried before this one.
+    Opening { ip: IpAddr, attempts: u8 },
+    /// Bound.
+    Open,
+}
+
+/// Leave for an address to send to the client, whatever its port, RFC 8656 §9.
+struct Permission {
+    ip: IpAddr,
+    expires: Duration,
+}
+
+/// What an allocation keeps about one peer.
+pub(crate) struct Peering {
+    pub(crate) peer: PeerAddr,
+    pub(crate) via: PeerVerdict,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) route: Option<Route>,
+    asked: Option<Duration>,
+}
+
+impl Peering {
+    fn is_in_use(&self, now: Duration) -> bool {
+        self.channel.is_some_and(|channel| channel.is_tied(now))
+            || self.route.is_some_and(|route| route.is_live(now))
+    }
+}
+
+/// A channel binding, RFC 8656 §12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Channel {
+    pub(crate) number: ChannelNumber,
+    pub(crate) expires: Duration,
+}
+
+impl Channel {
+    /// Whether number and peer still belong together: while the binding holds and five minutes longer.
+    fn is_tied(&self, now: Duration) -> bool {
+        now < self.expires + CHANNEL_REUSE_DELAY
+    }
+}

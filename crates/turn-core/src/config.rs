@@ -1,0 +1,60 @@
+//! What a server is told at its start, and the time it is told at every call. Not how either is obtained.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use stun_wire::AddressFamily;
+
+use crate::address::WorkerId;
+use crate::credentials::{SessionKey, StaticUser};
+use crate::policy::{AddressPolicy, PeerPolicy};
+
+/// The two times a decision needs. `mono` never goes back; all workers count it from the same start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since the process started: allocations, permissions and channels live by it.
+    pub mono: Duration,
+    /// Seconds since 1970: credentials live by it.
+    pub unix_s: u64,
+}
+
+/// How a server of one worker is set up.
+pub struct Config {
+    /// REALM of challenges; at most [`crate::limits::REALM_BYTES_MAX`] bytes.
+    pub realm: String,
+    /// The key that the matcher mints session credentials with.
+    pub session_key: SessionKey,
+    /// Where holders of session credentials may send.
+    pub session_peers: PeerPolicy,
+    /// Users with a password of their own.
+    pub users: Vec<StaticUser>,
+    /// Who may be a peer.
+    pub addresses: AddressPolicy,
+    /// The addresses this machine is known by outside, at most one a family.
+    pub external: Vec<External>,
+    /// The ports of real relay sockets, for `public` allocations.
+    pub relay_ports: RangeInclusive<u16>,
+    /// The longest lifetime that a client may ask for; not below
+    /// [`crate::limits::ALLOCATION_LIFETIME_MIN`].
+    pub lifetime_max: Duration,
+    /// Which worker this is.
+    pub worker: WorkerId,
+    /// How many workers there are; at least 1.
+    pub workers: u16,
+}
+
+/// An address that stands for this machine outside, behind a 1:1 NAT.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct External {
+    /// What peers are told.
+    pub public: IpAddr,
+    /// What relay sockets are bound to; `None`: the address the client reached.
+    pub local: Option<IpAddr>,
+}
+
+impl External {
+    pub(crate) fn family(&self) -> AddressFamily {
+        AddressFamily::of(self.public)
+    }
+}

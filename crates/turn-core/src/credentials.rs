@@ -1,0 +1,249 @@
+//! Who may use the relay: the two sides of a matched session, and users from the configuration.
+//! Not nonces, nor what a user may then do. RFC 8489 §9.2.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use stun_wire::IntegrityKey;
+use zeroize::ZeroizeOnDrop;
+
+use crate::policy::PeerPolicy;
+
+/// A pairing made by the matcher: 16 random bytes that say nothing about anybody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId[..]")
+    }
+}
+
+/// One of a session's two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Written `a` in user names.
+    A,
+    /// Written `b` in user names.
+    B,
+}
+
+impl Side {
+    /// The partner's side.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    const fn letter(self) -> char {
+        match self {
+            Self::A => 'a',
+            Self::B => 'b',
+        }
+    }
+}
+
+/// The key that matcher and relay share in one process: what the one mints the other recognises, so that
+/// opening a session tells the relay nothing.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct SessionKey([u8; 32]);
+
+impl SessionKey {
+    /// A key from 32 random bytes.
+    pub const fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The user name and password for one side, valid until `expires_unix_s`.
+    pub fn mint(&self, session: SessionId, side: Side, expires_unix_s: u64) -> Credential {
+        let session = URL_SAFE_NO_PAD.encode(session.0);
+        let username = format!("{expires_unix_s}:{session}.{}", side.letter());
+        let password = self.password(username.as_bytes());
+        Credential { username, password }
+    }
+
+    fn password(&self, username: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(username);
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+}
+
+/// A user name and its password, for the client's `RTCIceServer`. Does not print.
+pub struct Credential {
+    /// `expiry:session.side`
+    pub username: String,
+    /// HMAC-SHA-256 of the user name, base64url.
+    pub password: String,
+}
+
+/// A user from the configuration. Its password is kept as the key derived from it.
+pub struct StaticUser {
+    name: String,
+    key: IntegrityKey,
+    peers: PeerPolicy,
+}
+
+impl StaticUser {
+    /// A user of `realm`, whose allocations follow `peers`.
+    pub fn new(name: String, realm: &str, password: &str, peers: PeerPolicy) -> Self {
+        let key = IntegrityKey::long_term_md5(name.as_bytes(), realm.as_bytes(), password.as_bytes());
+        Self { name, key, peers }
+    }
+}
+
+/// Whom a user name stands for. Two requests with the same user name have the same identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    /// A side of a session; its credential ends at this Unix time, exclusive.
+    Session { session: SessionId, side: Side, expires_unix_s: u64 },
+    /// The user at this place of the configuration.
+    User(u16),
+}
+
+/// All that may authenticate.
+pub(crate) struct Credentials {
+    realm: String,
+    session_key: SessionKey,
+    session_peers: PeerPolicy,
+    users: Vec<StaticUser>,
+    nobody: IntegrityKey,
+}
+
+impl Credentials {
+    /// `random` makes the key that unknown names are checked against.
+    pub(crate) fn new(
+        realm: String,
+        session_key: SessionKey,
+        session_peers: PeerPolicy,
+        users: Vec<StaticUser>,
+        random: [u8; 16],
+    ) -> Self {
+        Self { realm, session_key, session_peers, users, nobody: IntegrityKey::short_term(&random) }
+    }
+
+    pub(crate) fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// Whom a user name claims to be, without any proof yet.
+    pub(crate) fn identify(&self, username: &[u8]) -> Option<Identity> {
+        if let Some(identity) = parse_session_name(username) {
+            return Some(identity);
+        }
+        let index = self.users.iter().position(|user| user.name.as_bytes() == username)?;
+        Some(Identity::User(u16::try_from(index).ok()?))
+    }
+
+    /// The key that proves an identity. An unknown name gets a key that nobody has, so that it is answered
+    /// like a wrong password, and as late.
+    pub(crate) fn key(&self, identity: Option<Identity>, username: &[u8]) -> IntegrityKey {
+        match identity {
+            Some(Identity::Session { .. }) => {
+                let password = self.session_key.password(username);
+                IntegrityKey::long_term_md5(username, self.realm.as_bytes(), password.as_bytes())
+            }
+            Some(Identity::User(index)) => self.users[usize::from(index)].key.clone(),
+            None => self.nobody.clone(),
+        }
+    }
+
+    /// Where the allocations of an identity may send.
+    pub(crate) fn peers(&self, identity: Identity) -> PeerPolicy {
+        match identity {
+            Identity::Session { .. } => self.session_peers,
+            Identity::User(index) => self.users[usize::from(index)].peers,
+        }
+    }
+}
+
+/// Reads `expiry:session.side`. Only the form that [`SessionKey::mint`] writes is one: no sign, no leading
+/// zero, no other alphabet, so that an identity has one user name.
+fn parse_session_name(username: &[u8]) -> Option<Identity> {
+    let text = std::str::from_utf8(username).ok()?;
+    let (expires, rest) = text.split_once(':')?;
+    if expires.starts_with(['0', '+']) {
+        return None;
+    }
+    let expires_unix_s = expires.parse().ok()?;
+    let (session, side) = rest.split_once('.')?;
+    let side = match side {
+        "a" => Side::A,
+        "b" => Side::B,
+        _ => return None,
+    };
+    let mut id = [0; 16];
+    if session.len() != 22 || URL_SAFE_NO_PAD.decode_slice(session, &mut id) != Ok(id.len()) {
+        return None;
+    }
+    Some(Identity::Session { session: SessionId(id), side, expires_unix_s })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials() -> Credentials {
+        let user = StaticUser::new("user".into(), "ginnel", "password", PeerPolicy::Public);
+        Credentials::new("ginnel".into(), SessionKey::new([1; 32]), PeerPolicy::Partner, vec![user], [2; 16])
+    }
+
+    #[test]
+    fn what_is_minted_is_recognised() {
+        let credentials = credentials();
+        for side in [Side::A, Side::B] {
+            let minted = SessionKey::new([1; 32]).mint(SessionId([0xFE; 16]), side, 1_900_000_000);
+            let identity = credentials.identify(minted.username.as_bytes());
+            let expected =
+                Identity::Session { session: SessionId([0xFE; 16]), side, expires_unix_s: 1_900_000_000 };
+            assert_eq!(identity, Some(expected));
+            let key = credentials.key(identity, minted.username.as_bytes());
+            let same = IntegrityKey::long_term_md5(
+                minted.username.as_bytes(),
+                b"ginnel",
+                minted.password.as_bytes(),
+            );
+            assert!(key.matches(&same));
+        }
+    }
+
+    #[test]
+    fn row_37_only_the_minted_form_is_a_session_name() {
+        let good = "1900000000:AAAAAAAAAAAAAAAAAAAAAA.a";
+        assert!(parse_session_name(good.as_bytes()).is_some());
+        for bad in [
+            "-1:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "+1:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "01:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "0:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "0x10:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "99999999999999999999:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "19:19:AAAAAAAAAAAAAAAAAAAAAA.a",
+            "1900000000:AAAAAAAAAAAAAAAAAAAAAA.c",
+            "1900000000:AAAAAAAAAAAAAAAAAAAAAA.",
+            "1900000000:AAAAAAAAAAAAAAAAAAAAAB.a",
+            "1900000000:AAAAAAAAAAAAAAAAAAAAA.a",
+            "1900000000:AAAAAAAAAAAAAAAAAAAAAA==.a",
+            "1900000000",
+            ":",
+            "",
+            "1900000000\0:AAAAAAAAAAAAAAAAAAAAAA.a",
+        ] {
+            assert!(parse_session_name(bad.as_bytes()).is_none(), "{bad:?}");
+        }
+        assert!(parse_session_name(b"\xFF\xFE").is_none());
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_key_that_nobody_has() {
+        let credentials = credentials();
+        assert_eq!(credentials.identify(b"nobody"), None);
+        let known = credentials.key(credentials.identify(b"user"), b"user");
+        assert!(!credentials.key(None, b"user").matches(&known));
+    }
+}

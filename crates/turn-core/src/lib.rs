@@ -1,0 +1,37 @@
+//! The relay's decisions: STUN answers, allocations, permissions, channels, routes and quotas.
+//!
+//! It owns no socket, thread or clock. Whoever does hands in datagrams with the time and carries out what
+//! comes back; [`Server`] says in which order. Two servers with the same seed and the same calls do the same.
+//!
+//! RFC 8489 (STUN), RFC 8656 (TURN); what differs on purpose is in the design's relay rules: a closed relay
+//! decides per datagram, by address and port, and its relayed addresses have no sockets.
+#![forbid(unsafe_code)]
+
+mod address;
+mod allocation;
+mod config;
+mod counters;
+mod credentials;
+mod deadlines;
+mod directory;
+mod keyed;
+pub mod limits;
+mod nonce;
+mod policy;
+mod ports;
+mod random;
+mod ranges;
+mod route;
+mod server;
+mod verdict;
+
+pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};
+pub use config::{Config, External, Now};
+pub use counters::{Counters, DropReason};
+pub use credentials::{Credential, SessionId, SessionKey, Side, StaticUser};
+pub use directory::{AllocationLimits, Directory};
+pub use policy::{AddressPolicy, PeerPolicy, Scope};
+pub use ranges::AddressRange;
+pub use route::{Notice, Offer, Route};
+pub use server::Server;
+pub use verdict::{Event, Framing, Hop, Verdict};

@@ -1,0 +1,210 @@
+//! Address ranges, and those that a relay refuses by default. Not the order in which rules are applied.
+//!
+//! The tables follow the IANA special-purpose registries: IPv4 as updated 2021-02-04, IPv6 as updated 2024-10-22
+//! with RFC 9780; each entry names its block.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The addresses from `first` to `last`, inclusive, of one family; need not be aligned to a prefix.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AddressRange {
+    first: IpAddr,
+    last: IpAddr,
+}
+
+impl AddressRange {
+    /// A range; `None` where the ends are swapped, of two families, or IPv4-mapped IPv6.
+    pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
+        let ordered = match (first, last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => first <= last,
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                first <= last && first.to_ipv4_mapped().is_none() && last.to_ipv4_mapped().is_none()
+            }
+            _ => false,
+        };
+        ordered.then_some(Self { first, last })
+    }
+
+    /// Whether `ip` lies within; an address of the other family never does.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        // `IpAddr` orders all of IPv4 before all of IPv6 and each family by its number.
+        self.first <= ip && ip <= self.last
+    }
+}
+
+/// Whether the built-in list refuses `ip` as a peer, threats.md §2 of the design: what is not unicast and
+/// globally reachable, what stands for another address, and what is known to answer in other people's names.
+pub(crate) fn is_refused_by_default(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            REFUSED_IPV4.iter().any(|(net, bits)| (ip.to_bits() ^ net.to_bits()) >> (32 - bits) == 0)
+        }
+        IpAddr::V6(ip) => {
+            // Everything outside 2000::/3 is refused without being listed: IANA assigns unicast from there only.
+            ip.to_bits() >> 125 != 1
+                || REFUSED_IPV6.iter().any(|(net, bits)| (ip.to_bits() ^ net.to_bits()) >> (128 - bits) == 0)
+                || has_isatap_interface(ip)
+        }
+    }
+}
+
+/// `…:0:5efe:a.b.c.d` and `…:200:5efe:a.b.c.d`, RFC 5214 §6.1: an IPv4 address in an interface identifier.
+const fn has_isatap_interface(ip: Ipv6Addr) -> bool {
+    let segments = ip.segments();
+    matches!(segments[4], 0 | 0x0200) && segments[5] == 0x5EFE
+}
+
+/// Block and prefix length; those within another are not repeated.
+const REFUSED_IPV4: [(Ipv4Addr, u32); 19] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),        // this network
+    (Ipv4Addr::new(10, 0, 0, 0), 8),       // private use
+    (Ipv4Addr::new(100, 64, 0, 0), 10),    // carriers' shared space, with cloud services in 100.100.100.200
+    (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback
+    (Ipv4Addr::new(168, 63, 129, 16), 32), // a cloud's metadata and DNS service
+    (Ipv4Addr::new(169, 254, 0, 0), 16),   // link-local, with clouds' metadata services
+    (Ipv4Addr::new(172, 16, 0, 0), 12),    // private use
+    (Ipv4Addr::new(192, 0, 0, 0), 24),     // IETF protocol assignments, TURN and PCP anycast among them
+    (Ipv4Addr::new(192, 0, 2, 0), 24),     // documentation
+    (Ipv4Addr::new(192, 31, 196, 0), 24),  // AS112
+    (Ipv4Addr::new(192, 52, 193, 0), 24),  // AMT
+    (Ipv4Addr::new(192, 88, 99, 0), 24),   // 6to4 relays, withdrawn
+    (Ipv4Addr::new(192, 168, 0, 0), 16),   // private use
+    (Ipv4Addr::new(192, 175, 48, 0), 24),  // AS112
+    (Ipv4Addr::new(198, 18, 0, 0), 15),    // benchmarking
+    (Ipv4Addr::new(198, 51, 100, 0), 24),  // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),   // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 4),      // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),      // reserved, with the limited broadcast address
+];
+
+/// Blocks within 2000::/3.
+const REFUSED_IPV6: [(Ipv6Addr, u32); 6] = [
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // IETF assignments: Teredo, AMT, ORCHID, benchmarking
+    (Ipv6Addr::new(0x2001, 0x0DB8, 0, 0, 0, 0, 0, 0), 32), // documentation
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4: an IPv4 address in disguise
+    (Ipv6Addr::new(0x2620, 0x004F, 0x8000, 0, 0, 0, 0, 0), 48), // AS112
+    (Ipv6Addr::new(0x3FFE, 0, 0, 0, 0, 0, 0, 0), 16), // 6bone, returned
+    (Ipv6Addr::new(0x3FFF, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(ip: &str) -> bool {
+        is_refused_by_default(ip.parse().unwrap())
+    }
+
+    #[test]
+    fn row_1_both_ends_and_the_middle_of_every_ipv4_block_are_refused() {
+        for (net, bits) in REFUSED_IPV4 {
+            let size = (u64::from(u32::MAX) + 1) >> bits;
+            for offset in [0, size / 2, size - 1] {
+                let ip = Ipv4Addr::from_bits(net.to_bits() + offset as u32);
+                assert!(is_refused_by_default(ip.into()), "{ip}");
+            }
+        }
+        for (net, bits) in REFUSED_IPV6 {
+            let last = net.to_bits() | (u128::MAX >> bits);
+            assert!(
+                is_refused_by_default(net.into()) && is_refused_by_default(Ipv6Addr::from_bits(last).into())
+            );
+        }
+    }
+
+    #[test]
+    fn row_1_the_addresses_just_outside_pass() {
+        for ip in [
+            "1.0.0.0",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "168.63.129.15",
+            "168.63.129.17",
+            "169.253.255.255",
+            "169.255.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "192.0.3.0",
+            "192.31.195.255",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "203.0.112.255",
+            "203.0.114.0",
+            "223.255.255.255",
+            "2000::",
+            "2001:200::",
+            "2001:db7:ffff::",
+            "2001:db9::",
+            "2003::",
+            "2620:4f:7fff::",
+            "2620:4f:8001::",
+            "3ffd::",
+            "3fff:1000::",
+        ] {
+            assert!(!refused(ip), "{ip}");
+        }
+    }
+
+    #[test]
+    fn rows_2_to_7_disguised_and_special_addresses_are_refused() {
+        for ip in [
+            "0.0.0.0",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:0.0.0.0",
+            "::ffff:8.8.8.8",
+            "::8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "64:ff9b:1::1",
+            "2002:808:808::1",
+            "2001::1",
+            "2a00:1450::5efe:8.8.8.8",
+            "2a00:1450::200:5efe:8.8.8.8",
+            "fe80::1",
+            "fd00:ec2::254",
+            "fec0::1",
+            "ff02::1",
+            "5f00::1",
+            "3fff::1",
+            "2001:db8::1",
+            "100::1",
+            "100:0:0:1::1",
+        ] {
+            assert!(refused(ip), "{ip}");
+        }
+    }
+
+    #[test]
+    fn row_6_a_range_compares_all_sixteen_bytes() {
+        let range = AddressRange::new("2a00::1:fffe".parse().unwrap(), "2a00::2:1".parse().unwrap()).unwrap();
+        for (ip, inside) in [
+            ("2a00::1:fffd", false),
+            ("2a00::1:fffe", true),
+            ("2a00::1:ffff", true),
+            ("2a00::2:0", true),
+            ("2a00::2:1", true),
+            ("2a00::2:2", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(range.contains(ip.parse().unwrap()), inside, "{ip}");
+        }
+    }
+
+    #[test]
+    fn row_19_swapped_and_mixed_ends_are_no_range() {
+        for (first, last) in
+            [("10.0.0.2", "10.0.0.1"), ("10.0.0.1", "::1"), ("::ffff:10.0.0.1", "::ffff:10.0.0.2")]
+        {
+            assert!(AddressRange::new(first.parse().unwrap(), last.parse().unwrap()).is_none());
+        }
+    }
+}

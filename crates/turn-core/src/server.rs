@@ -1,0 +1,413 @@
+//! The server: where datagrams, time and notices come in and verdicts and events go out.
+//! What a request does is in the modules below; this one finds the allocation and keeps the maps in step.
+
+mod allocate;
+mod authenticate;
+mod forward;
+mod links;
+mod permit;
+mod refresh;
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use slab::Slab;
+use stun_wire::{AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
+
+use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
+use crate::allocation::{Allocation, RelaySocket};
+use crate::config::{Config, External, Now};
+use crate::counters::{Counters, DropReason};
+use crate::credentials::{Credentials, SessionId};
+use crate::deadlines::Deadlines;
+use crate::directory::Directory;
+use crate::keyed::{Keyed, KeyedMap};
+use crate::limits::{ENDED_SESSIONS_MAX, RELAY_BIND_ATTEMPTS_MAX};
+use crate::nonce::Nonces;
+use crate::policy::AddressPolicy;
+use crate::ports::PortPool;
+use crate::random::Random;
+use crate::route::Notice;
+use crate::verdict::{Event, Hop, Verdict};
+
+/// The STUN and TURN server of one worker.
+///
+/// The order of calls: hand in what happened by one of the `handle_*`, carry out the verdict, then take
+/// [`Server::poll_event`] until it is empty **before** the reply is sent, so that a client never learns of a relayed
+/// address before the relay is ready for it. Call [`Server::handle_deadline`] no later than
+/// [`Server::next_deadline`]. `now.mono` must not go back between calls.
+///
+/// Forwarding never enters the event queue and allocates nothing once an allocation is set up.
+pub struct Server {
+    worker: WorkerId,
+    workers: u16,
+    addresses: AddressPolicy,
+    external: Vec<External>,
+    lifetime_max: Duration,
+    relay_ports: RangeInclusive<u16>,
+    credentials: Credentials,
+    nonces: Nonces,
+    random: Random,
+    directory: Arc<Mutex<Directory>>,
+    allocations: Slab<Allocation>,
+    by_tuple: KeyedMap<FiveTuple, usize>,
+    by_port: KeyedMap<u16, usize>,
+    by_session: KeyedMap<SessionId, Vec<usize>>,
+    deadlines: Deadlines,
+    /// Numbers of relayed addresses without sockets.
+    closed_numbers: PortPool,
+    /// Ports of relay sockets.
+    public_ports: PortPool,
+    /// How many numbers both pools began with.
+    #[cfg(debug_assertions)]
+    numbers: usize,
+    ended: KeyedMap<SessionId, u64>,
+    ended_order: VecDeque<SessionId>,
+    /// Notices of this worker to itself.
+    inbox: VecDeque<Notice>,
+    events: VecDeque<Event>,
+    counters: Counters,
+}
+
+impl Server {
+    /// A server for one worker; `seed` is all its randomness, and `directory` is shared by all workers.
+    pub fn new(config: Config, directory: Arc<Mutex<Directory>>, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        let keyed = Keyed(random.u64(), random.u64());
+        let nonces = Nonces::new(random.bytes());
+        let Config { worker, workers, relay_ports, addresses, .. } = config;
+        let workers = workers.max(1);
+        let is_mine = |port: &u16| RelayedAddr(([0, 0, 0, 0], *port).into()).worker(workers) == worker;
+        let is_listening = |port: &u16| addresses.listening.iter().any(|socket| socket.port() == *port);
+        let mine = (1024..=u16::MAX).filter(|port| is_mine(port) && !is_listening(port));
+        let closed_numbers = PortPool::new(mine.clone().filter(|port| !relay_ports.contains(port)));
+        let public_ports = PortPool::new(mine.filter(|port| relay_ports.contains(port)));
+        let credentials = Credentials::new(
+            config.realm,
+            config.session_key,
+            config.session_peers,
+            config.users,
+            random.bytes(),
+        );
+        Self {
+            worker,
+            workers,
+            addresses,
+            external: config.external,
+            lifetime_max: config.lifetime_max,
+            relay_ports,
+            credentials,
+            nonces,
+            random,
+            directory,
+            allocations: Slab::new(),
+            by_tuple: IndexMap::with_hasher(keyed),
+            by_port: IndexMap::with_hasher(keyed),
+            by_session: IndexMap::with_hasher(keyed),
+            deadlines: Deadlines::default(),
+            #[cfg(debug_assertions)]
+            numbers: closed_numbers.idle() + public_ports.idle(),
+            closed_numbers,
+            public_ports,
+            ended: IndexMap::with_hasher(keyed),
+            ended_order: VecDeque::new(),
+            inbox: VecDeque::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// A datagram from a client, or from anybody else who reached a listening socket. An answer is appended to
+    /// `reply`.
+    pub fn handle_client<'d>(
+        &mut self,
+        now: Now,
+        tuple: FiveTuple,
+        datagram: &'d [u8],
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        let verdict = match FirstByte::of(datagram) {
+            FirstByte::ChannelData => self.handle_channel_data(now.mono, &tuple, datagram),
+            FirstByte::Stun => self.handle_stun(now, tuple, datagram, reply),
+            FirstByte::Other => Verdict::Drop(DropReason::NotStun),
+        };
+        self.settle(now.mono);
+        self.count(&verdict);
+        verdict
+    }
+
+    /// A datagram from `peer` on the relay socket with this port.
+    pub fn handle_peer<'d>(&mut self, now: Now, port: u16, peer: PeerAddr, payload: &'d [u8]) -> Verdict<'d> {
+        match self.hop_from_peer(now.mono, port, peer) {
+            Ok(hop) => {
+                self.counters.from_peer_packets += 1;
+                self.counters.from_peer_bytes += payload.len() as u64;
+                Verdict::Forward { hop, payload }
+            }
+            Err(reason) => {
+                self.counters.drops[reason as usize] += 1;
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// The relay socket of [`Event::OpenRelay`] is bound, or cannot be.
+    pub fn handle_relay_opened(&mut self, now: Now, port: u16, opened: bool) {
+        let Some(&slot) = self.by_port.get(&port) else { return };
+        let RelaySocket::Opening { ip, attempts } = self.allocations[slot].relay else { return };
+        if opened {
+            self.allocations[slot].relay = RelaySocket::Open;
+            self.answer_allocate_later(slot, now.mono, None);
+        } else if attempts + 1 < RELAY_BIND_ATTEMPTS_MAX && self.retry_relay(slot, ip, attempts + 1, now.mono)
+        {
+            // The next port is being tried.
+        } else {
+            self.answer_allocate_later(slot, now.mono, Some(ErrorCode::InsufficientCapacity));
+            self.remove(slot, now.mono);
+        }
+        self.settle(now.mono);
+    }
+
+    /// What another worker tells.
+    pub fn handle_notice(&mut self, now: Now, notice: Notice) {
+        self.inbox.push_back(notice);
+        self.settle(now.mono);
+    }
+
+    /// A session is over: its allocations end, and its credentials are refused until `until_unix_s`, when they
+    /// expire by themselves.
+    pub fn handle_session_ended(&mut self, now: Now, session: SessionId, until_unix_s: u64) {
+        while let Some(oldest) = self.ended_order.front() {
+            let expired = self.ended.get(oldest).is_none_or(|until| *until <= now.unix_s);
+            if !expired && self.ended_order.len() < ENDED_SESSIONS_MAX {
+                break;
+            }
+            self.ended.swap_remove(oldest);
+            self.ended_order.pop_front();
+        }
+        if self.ended.insert(session, until_unix_s).is_none() {
+            self.ended_order.push_back(session);
+        }
+        while let Some(&slot) = self.by_session.get(&session).and_then(|slots| slots.last()) {
+            self.remove(slot, now.mono);
+        }
+        self.settle(now.mono);
+    }
+
+    /// Ends what has run out.
+    pub fn handle_deadline(&mut self, now: Now) {
+        while let Some(slot) = self.deadlines.due(now.mono) {
+            self.remove(slot, now.mono);
+        }
+        self.settle(now.mono);
+    }
+
+    /// The next thing to be done, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Server::handle_deadline`] is due, since start; O(1).
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.next()
+    }
+
+    /// What was counted so far.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn handle_stun<'d>(
+        &mut self,
+        now: Now,
+        tuple: FiveTuple,
+        datagram: &'d [u8],
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        if self.addresses.is_hopeless_source(tuple.client.0) {
+            return Verdict::Drop(DropReason::HopelessSource);
+        }
+        let Ok(message) = Message::parse(datagram) else { return Verdict::Drop(DropReason::BadMessage) };
+        match (message.class(), message.method()) {
+            (Class::Indication, Method::SEND) => self.handle_send(now.mono, &tuple, &message),
+            (Class::Request, Method::BINDING) => self.handle_binding(tuple, &message, reply),
+            (
+                Class::Request,
+                Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
+            ) => self.handle_request(now, tuple, &message, reply),
+            //= RFC 8489 §6.3.1: a response or an unknown method is never answered, so that two servers can't be made
+            //= to talk to each other
+            _ => Verdict::Drop(DropReason::NotARequest),
+        }
+    }
+
+    fn handle_binding<'d>(
+        &mut self,
+        tuple: FiveTuple,
+        message: &Message<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        let unknown = message.attributes().any(|attribute| {
+            attribute.kind.is_comprehension_required() && !is_known_in_binding(attribute.kind)
+        });
+        let id = message.transaction_id();
+        if unknown {
+            // Without the list of RFC 8489 §14.13: an unauthenticated answer stays within 28 bytes.
+            MessageWriter::new(reply, Class::Error, Method::BINDING, id)
+                .error_code(ErrorCode::UnknownAttribute);
+            self.counters.errors += 1;
+        } else {
+            MessageWriter::new(reply, Class::Success, Method::BINDING, id)
+                .xor_address(AttributeType::XOR_MAPPED_ADDRESS, tuple.client.0);
+            self.counters.bindings += 1;
+        }
+        Verdict::Reply
+    }
+
+    fn handle_request<'d>(
+        &mut self,
+        now: Now,
+        tuple: FiveTuple,
+        message: &Message<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        let request = match self.authenticate(now, tuple, message, reply) {
+            Ok(request) => request,
+            Err(verdict) => return verdict,
+        };
+        if let Some(&slot) = self.by_tuple.get(&tuple) {
+            self.allocations[slot].hear(now.mono);
+        }
+        let done = match message.method() {
+            Method::ALLOCATE => self.allocate(now.mono, &request, reply),
+            Method::REFRESH => self.refresh(now.mono, &request, reply),
+            Method::CREATE_PERMISSION => self.create_permission(now.mono, &request, reply),
+            _ => self.channel_bind(now.mono, &request, reply),
+        };
+        match done {
+            Ok(Answered::Now) => {
+                self.counters.successes += 1;
+                Verdict::Reply
+            }
+            Ok(Answered::Later) => Verdict::Later,
+            Err(code) => {
+                self.counters.errors += 1;
+                request.refuse(code, reply);
+                Verdict::Reply
+            }
+        }
+    }
+
+    /// Enters an allocation into every map. Its number is already taken and counted by the directory.
+    fn insert(&mut self, allocation: Allocation) -> usize {
+        let (tuple, port, expires) = (allocation.tuple, allocation.relayed.0.port(), allocation.expires);
+        let session = allocation.side().map(|(session, _)| session);
+        let slot = self.allocations.insert(allocation);
+        self.by_tuple.insert(tuple, slot);
+        self.by_port.insert(port, slot);
+        if let Some(session) = session {
+            self.by_session.entry(session).or_default().push(slot);
+        }
+        self.deadlines.insert(expires, slot);
+        self.counters.allocations += 1;
+        self.counters.allocations_made += 1;
+        slot
+    }
+
+    /// Takes an allocation out of every map, tells those who have a route to it, and lets its number rest.
+    fn remove(&mut self, slot: usize, now: Duration) {
+        self.withdraw_routes(slot, now);
+        let allocation = self.allocations.remove(slot);
+        let port = allocation.relayed.0.port();
+        self.by_tuple.swap_remove(&allocation.tuple);
+        self.by_port.swap_remove(&port);
+        if let Some((session, _)) = allocation.side()
+            && let Some(slots) = self.by_session.get_mut(&session)
+        {
+            slots.retain(|&other| other != slot);
+            if slots.is_empty() {
+                self.by_session.swap_remove(&session);
+            }
+        }
+        self.deadlines.remove(allocation.expires, slot);
+        self.directory().release(allocation.side(), allocation.prefix(), allocation.relayed);
+        if allocation.relay == RelaySocket::None {
+            self.closed_numbers.give_back(port, now);
+        } else {
+            self.public_ports.give_back(port, now);
+            self.events.push_back(Event::CloseRelay { port });
+        }
+        self.counters.allocations -= 1;
+    }
+
+    /// Works off what this worker told itself, and checks the books in debug builds.
+    fn settle(&mut self, now: Duration) {
+        while let Some(notice) = self.inbox.pop_front() {
+            self.take_notice(now, notice);
+        }
+        #[cfg(debug_assertions)]
+        self.assert_invariants();
+    }
+
+    /// Gives a notice to its worker, which may be this one.
+    fn tell(&mut self, worker: WorkerId, notice: Notice) {
+        if worker == self.worker {
+            self.inbox.push_back(notice);
+        } else {
+            self.events.push_back(Event::Tell { worker, notice });
+        }
+    }
+
+    fn count(&mut self, verdict: &Verdict<'_>) {
+        match verdict {
+            Verdict::Forward { hop: Hop::Client { .. }, payload } => {
+                self.counters.routed_packets += 1;
+                self.counters.routed_bytes += payload.len() as u64;
+            }
+            Verdict::Forward { hop: Hop::Peer { .. }, payload } => {
+                self.counters.to_peer_packets += 1;
+                self.counters.to_peer_bytes += payload.len() as u64;
+            }
+            Verdict::Drop(reason) => self.counters.drops[*reason as usize] += 1,
+            Verdict::Reply | Verdict::Later => {}
+        }
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().expect("no worker panics while it holds the directory")
+    }
+
+    /// The books agree: every allocation is in every map once, and no number is lost.
+    #[cfg(debug_assertions)]
+    fn assert_invariants(&self) {
+        let count = self.allocations.len();
+        assert_eq!(self.by_tuple.len(), count);
+        assert_eq!(self.by_port.len(), count);
+        assert_eq!(self.deadlines.length(), count);
+        assert_eq!(self.counters.allocations, count as u64);
+        assert_eq!(self.ended.len(), self.ended_order.len());
+        assert!(self.closed_numbers.idle() + self.public_ports.idle() + count == self.numbers);
+        let of_sessions: usize = self.by_session.values().map(Vec::len).sum();
+        assert!(of_sessions <= count);
+    }
+}
+
+/// Whether a request was answered in the reply buffer or will be by [`Event::Send`].
+enum Answered {
+    Now,
+    Later,
+}
+
+const fn is_known_in_binding(kind: AttributeType) -> bool {
+    matches!(
+        kind,
+        AttributeType::USERNAME
+            | AttributeType::MESSAGE_INTEGRITY
+            | AttributeType::MESSAGE_INTEGRITY_SHA256
+            | AttributeType::REALM
+            | AttributeType::NONCE
+    )
+}

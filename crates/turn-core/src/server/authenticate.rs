@@ -1,0 +1,184 @@
+//! From a message to a request whose sender is proved. Only a [`Request`] can change anything.
+//! RFC 8489 §9.2.4, RFC 8656 §5.
+
+use stun_wire::{AttributeType, Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method};
+
+use super::Server;
+use crate::address::FiveTuple;
+use crate::config::Now;
+use crate::counters::DropReason;
+use crate::credentials::Identity;
+use crate::limits::UNAUTHENTICATED_ALLOCATE_BYTES_MIN;
+use crate::nonce::NONCE_BYTES;
+use crate::verdict::Verdict;
+
+/// A request whose integrity was verified with the key of its user.
+pub(super) struct Request<'m> {
+    pub(super) tuple: FiveTuple,
+    pub(super) message: &'m Message<'m>,
+    pub(super) identity: Identity,
+    pub(super) key: IntegrityKey,
+}
+
+impl Request<'_> {
+    /// Appends the success response; `fill` adds its attributes, integrity is added last.
+    pub(super) fn succeed(&self, reply: &mut Vec<u8>, fill: impl FnOnce(&mut MessageWriter<'_>)) {
+        let id = self.message.transaction_id();
+        let mut writer = MessageWriter::new(reply, Class::Success, self.message.method(), id);
+        fill(&mut writer);
+        writer.integrity(&self.key);
+    }
+
+    /// Appends an error response; 420 lists what was not understood.
+    pub(super) fn refuse(&self, code: ErrorCode, reply: &mut Vec<u8>) {
+        let id = self.message.transaction_id();
+        let mut writer = MessageWriter::new(reply, Class::Error, self.message.method(), id);
+        writer.error_code(code);
+        if code == ErrorCode::UnknownAttribute {
+            let list: Vec<u8> = self.unknown().flat_map(|kind| kind.0.to_be_bytes()).collect();
+            writer.attribute(AttributeType::UNKNOWN_ATTRIBUTES, &list);
+        }
+        writer.integrity(&self.key);
+    }
+
+    /// Comprehension-required attributes that this server does not know.
+    fn unknown(&self) -> impl Iterator<Item = AttributeType> {
+        self.message
+            .attributes()
+            .map(|attribute| attribute.kind)
+            .filter(|kind| kind.is_comprehension_required() && !KNOWN.contains(kind))
+    }
+}
+
+impl Server {
+    /// Proves the sender of a request, or says what it gets instead.
+    ///
+    /// The cheap checks come first: the nonce's MAC is a short keyed hash, so a flood of made-up
+    /// requests never reaches the password's.
+    pub(super) fn authenticate<'m, 'd>(
+        &mut self,
+        now: Now,
+        tuple: FiveTuple,
+        message: &'m Message<'m>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Request<'m>, Verdict<'d>> {
+        if !message.has_integrity() {
+            return Err(self.challenge_or_drop(now, &tuple, message, reply));
+        }
+        let (Some(username), Some(_), Some(nonce)) = (
+            message.find(AttributeType::USERNAME),
+            message.find(AttributeType::REALM),
+            message.find(AttributeType::NONCE),
+        ) else {
+            return Err(self.refuse_bare(message, ErrorCode::BadRequest, reply));
+        };
+        if username.len() > stun_wire::limits::USERNAME_BYTES_MAX
+            || nonce.len() > stun_wire::limits::REALM_BYTES_MAX
+        {
+            return Err(self.refuse_bare(message, ErrorCode::BadRequest, reply));
+        }
+        if !self.nonces.accepts(nonce, now.mono, &tuple) {
+            return Err(self.challenge(now, &tuple, message, ErrorCode::StaleNonce, reply));
+        }
+        let identity = self.credentials.identify(username);
+        let key = self.key_of(&tuple, identity, username);
+        let proved = message.verify_integrity(&key);
+        match identity.filter(|identity| proved && self.is_valid(*identity, now)) {
+            Some(identity) => {
+                let request = Request { tuple, message, identity, key };
+                if request.unknown().next().is_some() {
+                    self.counters.errors += 1;
+                    request.refuse(ErrorCode::UnknownAttribute, reply);
+                    return Err(Verdict::Reply);
+                }
+                Ok(request)
+            }
+            None => Err(self.challenge(now, &tuple, message, ErrorCode::Unauthenticated, reply)),
+        }
+    }
+
+    /// The key of an identity; an allocation of the same identity on this 5-tuple has it at hand.
+    fn key_of(&self, tuple: &FiveTuple, identity: Option<Identity>, username: &[u8]) -> IntegrityKey {
+        if let Some(&slot) = self.by_tuple.get(tuple)
+            && Some(self.allocations[slot].identity) == identity
+        {
+            return self.allocations[slot].key.clone();
+        }
+        self.credentials.key(identity, username)
+    }
+
+    /// Whether a proved identity may still act: its credential has not expired and its session has not ended.
+    fn is_valid(&self, identity: Identity, now: Now) -> bool {
+        match identity {
+            Identity::Session { session, expires_unix_s, .. } => {
+                now.unix_s < expires_unix_s && !self.ended.contains_key(&session)
+            }
+            Identity::User(_) => true,
+        }
+    }
+
+    /// A request without credentials: an Allocate of a sensible size learns realm and nonce, all else nothing.
+    fn challenge_or_drop<'d>(
+        &mut self,
+        now: Now,
+        tuple: &FiveTuple,
+        message: &Message<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        let is_allocate = message.method() == Method::ALLOCATE;
+        if is_allocate && message.length() >= UNAUTHENTICATED_ALLOCATE_BYTES_MIN {
+            self.challenge(now, tuple, message, ErrorCode::Unauthenticated, reply)
+        } else {
+            Verdict::Drop(DropReason::Unauthenticated)
+        }
+    }
+
+    /// 401 or 438 with realm and a fresh nonce: 48 bytes and the realm. A 438 is never longer than its request.
+    fn challenge<'d>(
+        &mut self,
+        now: Now,
+        tuple: &FiveTuple,
+        message: &Message<'_>,
+        code: ErrorCode,
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        let start = reply.len();
+        let nonce: [u8; NONCE_BYTES] = self.nonces.issue(now.mono, tuple);
+        MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id())
+            .error_code(code)
+            .attribute(AttributeType::REALM, self.credentials.realm().as_bytes())
+            .attribute(AttributeType::NONCE, &nonce);
+        if code == ErrorCode::StaleNonce && reply.len() - start > message.length() {
+            reply.truncate(start);
+            return Verdict::Drop(DropReason::Unauthenticated);
+        }
+        self.counters.errors += 1;
+        Verdict::Reply
+    }
+
+    /// An error for somebody unproved: 28 bytes, no integrity.
+    fn refuse_bare<'d>(
+        &mut self,
+        message: &Message<'_>,
+        code: ErrorCode,
+        reply: &mut Vec<u8>,
+    ) -> Verdict<'d> {
+        MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id()).error_code(code);
+        self.counters.errors += 1;
+        Verdict::Reply
+    }
+}
+
+/// Comprehension-required attributes that requests may carry.
+const KNOWN: [AttributeType; 10] = [
+    AttributeType::USERNAME,
+    AttributeType::MESSAGE_INTEGRITY,
+    AttributeType::CHANNEL_NUMBER,
+    AttributeType::LIFETIME,
+    AttributeType::XOR_PEER_ADDRESS,
+    AttributeType::DATA,
+    AttributeType::REALM,
+    AttributeType::NONCE,
+    AttributeType::REQUESTED_ADDRESS_FAMILY,
+    AttributeType::REQUESTED_TRANSPORT,
+];

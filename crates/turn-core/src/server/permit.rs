@@ -1,0 +1,107 @@
+//! CreatePermission and ChannelBind: which peers a client wants to hear. RFC 8656 §9, §10, §12.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use stun_wire::{AddressFamily, AttributeType, ChannelNumber, ErrorCode, Message, decode_xor_address};
+
+use super::authenticate::Request;
+use super::{Answered, Server};
+use crate::address::PeerAddr;
+use crate::limits::PEERS_PER_REQUEST_MAX;
+use crate::policy::PeerVerdict;
+
+impl Server {
+    pub(super) fn create_permission(
+        &mut self,
+        now: Duration,
+        request: &Request<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Answered, ErrorCode> {
+        let slot = self.slot_of(request)?;
+        let peers = self.peers_of(slot, request.message)?;
+        let ips: Vec<IpAddr> = peers.iter().map(|peer| peer.0.ip()).collect();
+        let policy = self.allocations[slot].peers;
+        //= RFC 8656 §10.2: if any address is refused the request is, and no permission is installed
+        if !ips.iter().all(|ip| self.addresses.allows_permission(policy, *ip)) {
+            return Err(ErrorCode::Forbidden);
+        }
+        if !self.allocations[slot].has_room_for(&ips, now) {
+            return Err(ErrorCode::InsufficientCapacity);
+        }
+        for ip in &ips {
+            self.allocations[slot].permit(*ip, now)?;
+        }
+        for peer in peers {
+            self.expect_peer(slot, peer, now);
+        }
+        self.renew_offers(slot, &ips, now);
+        request.succeed(reply, |_| {});
+        Ok(Answered::Now)
+    }
+
+    pub(super) fn channel_bind(
+        &mut self,
+        now: Duration,
+        request: &Request<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Answered, ErrorCode> {
+        let slot = self.slot_of(request)?;
+        let number = request
+            .message
+            .find(AttributeType::CHANNEL_NUMBER)
+            .and_then(ChannelNumber::from_attribute)
+            .ok_or(ErrorCode::BadRequest)?;
+        let peers = self.peers_of(slot, request.message)?;
+        let peer = peers[0];
+        if peer.0.port() == 0 {
+            return Err(ErrorCode::BadRequest);
+        }
+        let via = self.judge(slot, peer);
+        if via == PeerVerdict::Refused {
+            return Err(ErrorCode::Forbidden);
+        }
+        self.allocations[slot].bind(number, peer, via, now)?;
+        self.renew_offers(slot, &[peer.0.ip()], now);
+        request.succeed(reply, |_| {});
+        Ok(Answered::Now)
+    }
+
+    /// What a peer address is to the allocation in `slot`: the one question that every path asks.
+    pub(super) fn judge(&self, slot: usize, peer: PeerAddr) -> PeerVerdict {
+        let is_relay_port = self.relay_ports.contains(&peer.0.port());
+        self.addresses.peer(self.allocations[slot].peers, peer, is_relay_port)
+    }
+
+    /// A permission names a port too. Where that is a relayed address here, the way to it can be prepared before
+    /// the first packet; for the permission itself the port means nothing.
+    fn expect_peer(&mut self, slot: usize, peer: PeerAddr, now: Duration) {
+        let via = self.judge(slot, peer);
+        if matches!(via, PeerVerdict::Relayed | PeerVerdict::RelayedOrOutside) {
+            // Where all places are taken the first packet asks.
+            let _ = self.allocations[slot].peering(peer, via, now);
+        }
+    }
+
+    /// All XOR-PEER-ADDRESSes of a request, at least one.
+    ///
+    /// # Errors
+    /// 400 where one is malformed or there are none or too many, 443 where one is of the other family.
+    fn peers_of(&self, slot: usize, message: &Message<'_>) -> Result<Vec<PeerAddr>, ErrorCode> {
+        let family = AddressFamily::of(self.allocations[slot].relayed.0.ip());
+        let values = message.attributes().filter(|it| it.kind == AttributeType::XOR_PEER_ADDRESS);
+        let mut peers = Vec::new();
+        for attribute in values {
+            let peer = decode_xor_address(attribute.value, message.transaction_id())
+                .map_err(|_| ErrorCode::BadRequest)?;
+            if AddressFamily::of(peer.ip()) != family {
+                return Err(ErrorCode::PeerAddressFamilyMismatch);
+            }
+            peers.push(PeerAddr(peer));
+        }
+        if peers.is_empty() || peers.len() > PEERS_PER_REQUEST_MAX {
+            return Err(ErrorCode::BadRequest);
+        }
+        Ok(peers)
+    }
+}

@@ -1,0 +1,143 @@
+//! What a server decides: a verdict for the datagram at hand, events for everything else.
+
+use std::net::IpAddr;
+
+use stun_wire::{
+    AttributeType, ChannelNumber, Class, MessageWriter, Method, TransactionId, write_channel_data_header,
+};
+
+use crate::address::{FiveTuple, LocalIp, PeerAddr, WorkerId};
+use crate::counters::DropReason;
+use crate::route::Notice;
+
+/// What becomes of one datagram.
+#[must_use]
+pub enum Verdict<'d> {
+    /// Its payload goes on.
+    Forward {
+        /// Where to, and in what clothes.
+        hop: Hop,
+        /// What; a part of the datagram that was handed in.
+        payload: &'d [u8],
+    },
+    /// The answer that was appended to the reply buffer goes back where the datagram came from.
+    Reply,
+    /// The answer has to wait for a relay socket and comes as [`Event::Send`].
+    Later,
+    /// Nothing, and nobody is told.
+    Drop(DropReason),
+}
+
+/// One step of a payload's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// To a client of this appliance, by the socket of its listener, from the address it reached.
+    Client {
+        /// Whose packets leave from `local` and `listener` towards `client`.
+        to: FiveTuple,
+        /// How the payload is wrapped for it.
+        framing: Framing,
+    },
+    /// Out of the relay socket with this port, bare.
+    Peer {
+        /// The relay socket's port.
+        port: u16,
+        /// Where to.
+        to: PeerAddr,
+    },
+}
+
+/// How a payload reaches a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// As ChannelData, RFC 8656 §12.4.
+    Channel(ChannelNumber),
+    /// As a Data indication, RFC 8656 §11.4.
+    Data {
+        /// XOR-PEER-ADDRESS.
+        from: PeerAddr,
+        /// A fresh identifier.
+        id: TransactionId,
+    },
+}
+
+impl Framing {
+    /// Appends `payload` in its clothes. A payload comes out of a UDP datagram, so its length fits 16 bits.
+    pub fn write(self, payload: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Channel(number) => {
+                let bytes = u16::try_from(payload.len()).expect("a payload out of a UDP datagram");
+                write_channel_data_header(out, number, bytes);
+                out.extend_from_slice(payload);
+            }
+            Self::Data { from, id } => {
+                MessageWriter::new(out, Class::Indication, Method::DATA, id)
+                    .xor_address(AttributeType::XOR_PEER_ADDRESS, from.0)
+                    .attribute(AttributeType::DATA, payload);
+            }
+        }
+    }
+}
+
+/// What is to be done besides a datagram's verdict.
+#[must_use]
+pub enum Event {
+    /// Send an answer that had to wait, as if it replied to a datagram of this 5-tuple.
+    Send {
+        /// The client.
+        to: FiveTuple,
+        /// The whole STUN message.
+        message: Vec<u8>,
+    },
+    /// Bind a relay socket and say by [`crate::Server::handle_relay_opened`] whether it worked.
+    OpenRelay {
+        /// The address to bind.
+        ip: LocalIp,
+        /// Its port, by which it is known from now on.
+        port: u16,
+    },
+    /// Close the relay socket with this port.
+    CloseRelay {
+        /// Its port.
+        port: u16,
+    },
+    /// Hand a notice to another worker's [`crate::Server::handle_notice`]. Notices between two workers keep their
+    /// order; one that is lost is made up for when traffic asks again.
+    Tell {
+        /// Whose.
+        worker: WorkerId,
+        /// What.
+        notice: Notice,
+    },
+}
+
+impl Event {
+    pub(crate) const fn open(ip: IpAddr, port: u16) -> Self {
+        Self::OpenRelay { ip: LocalIp(ip), port }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stun_wire::{ChannelData, Message, decode_xor_address};
+
+    #[test]
+    fn both_framings_carry_the_payload_whole() {
+        let mut out = Vec::new();
+        let number = ChannelNumber::new(0x4001).unwrap();
+        Framing::Channel(number).write(b"abc", &mut out);
+        let read = ChannelData::parse(&out).unwrap();
+        assert_eq!((read.number, read.data), (number, &b"abc"[..]));
+
+        out.clear();
+        let from: PeerAddr = PeerAddr("192.0.2.1:5000".parse().unwrap());
+        let id = TransactionId([4; 12]);
+        Framing::Data { from, id }.write(b"abc", &mut out);
+        let read = Message::parse(&out).unwrap();
+        assert_eq!((read.class(), read.method()), (Class::Indication, Method::DATA));
+        assert_eq!(read.find(AttributeType::DATA), Some(&b"abc"[..]));
+        let peer = read.find(AttributeType::XOR_PEER_ADDRESS).unwrap();
+        assert_eq!(decode_xor_address(peer, id), Ok(from.0));
+    }
+}
