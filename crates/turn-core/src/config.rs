@@ -20,6 +20,7 @@ pub struct Now {
 }
 
 /// How a server of one worker is set up.
+#[derive(Clone)]
 pub struct Config {
     /// REALM of challenges; at most [`crate::limits::REALM_BYTES_MAX`] bytes.
     pub realm: String,

@@ -1,0 +1,16 @@
+//! Sockets for the relay: UDP workers that move packets as `turn-core` decides.
+//!
+//! It decides nothing that an RFC or the protocol document talks about.
+
+mod clock;
+mod limits;
+mod mailbox;
+mod outbox;
+mod relay;
+mod socket;
+mod stats;
+mod sys;
+mod worker;
+
+pub use relay::{Config, Relay, StartError};
+pub use stats::{IoCounters, RelayCounters};
