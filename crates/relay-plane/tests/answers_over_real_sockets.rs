@@ -23,6 +23,7 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
             addresses: AddressPolicy::default(),
             external: Vec::new(),
             relay_ports: 49152..=65535,
+            old_channels: false,
             lifetime_max: Duration::from_secs(3600),
             worker: WorkerId(0),
             workers: 1,
