@@ -10,7 +10,8 @@ use tidy::repository::{Package, Repository};
 use tidy::rust_file::RustFile;
 use tidy::{Finding, layers, manifests, purity, report, shape, supply, text, words};
 
-static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| Repository::read().unwrap());
+static REPOSITORY: LazyLock<Repository> =
+    LazyLock::new(|| Repository::read().expect("git and cargo describe this repository"));
 
 #[test]
 fn dependencies_point_down() {
