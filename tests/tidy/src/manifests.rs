@@ -116,6 +116,9 @@ mod tests {
         assert_eq!(found("fn f() {} // rand_chacha\n"), 1);
         assert_eq!(found("#[cfg(test)]\nmod tests { use rand_chacha::R; }\n"), 1);
         assert_eq!(found("use rand_chacha::R;\n"), 0);
+        let mut renamed = Package::example("x", "crates/x", &["md-5"]);
+        renamed.dependencies[0].library = Some("md5".to_owned());
+        assert!(unused_dependencies(&renamed, &[&parse("use md5::Md5;\n")]).is_empty());
         let root = "[workspace.dependencies]\nrand_chacha = \"1\"\nslab = \"1\"\n";
         let unused = unused_workspace_dependencies(&[package], root);
         assert_eq!(unused[0].what, "no crate uses slab");

@@ -53,6 +53,9 @@ pub struct Dependency {
     pub rename: Option<String>,
     /// `None` for a normal one, else `dev` or `build`.
     pub kind: Option<String>,
+    /// The name of its library, which need not be the crate's: `md-5` is `md5` in code.
+    #[serde(skip)]
+    pub library: Option<String>,
 }
 
 /// Any crate in the tree with its licence.
@@ -156,7 +159,8 @@ impl Package {
     #[cfg(test)]
     pub(crate) fn example(name: &str, dir: &str, dependencies: &[&str]) -> Self {
         let lines: Vec<String> = dependencies.iter().map(|name| format!("{name}.workspace = true")).collect();
-        let normal = |name: &&str| Dependency { name: (*name).to_owned(), rename: None, kind: None };
+        let normal =
+            |name: &&str| Dependency { name: (*name).to_owned(), rename: None, kind: None, library: None };
         Self {
             name: name.to_owned(),
             dir: dir.to_owned(),
@@ -175,7 +179,7 @@ impl Dependency {
 
     /// The identifier the code knows it by.
     pub fn identifier(&self) -> String {
-        self.rename.as_ref().unwrap_or(&self.name).replace('-', "_")
+        self.rename.as_ref().or(self.library.as_ref()).unwrap_or(&self.name).replace('-', "_")
     }
 }
 
@@ -197,6 +201,7 @@ struct MetadataPackage {
 
 #[derive(Deserialize)]
 struct Target {
+    name: String,
     kind: Vec<String>,
 }
 
@@ -213,10 +218,18 @@ impl Metadata {
                 dir: dir.to_string_lossy().into_owned(),
                 manifest,
                 has_binary: package.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "bin")),
-                dependencies: package.dependencies.clone(),
+                dependencies: package.dependencies.iter().map(|d| self.with_library(d)).collect(),
             })
         })
         .collect()
+    }
+
+    fn with_library(&self, dependency: &Dependency) -> Dependency {
+        let package = self.packages.iter().find(|package| package.licensed.name == dependency.name);
+        let is_library =
+            |target: &&Target| target.kind.iter().any(|k| k.ends_with("lib") || k == "proc-macro");
+        let library = package.and_then(|package| package.targets.iter().find(is_library));
+        Dependency { library: library.map(|target| target.name.clone()), ..dependency.clone() }
     }
 }
 
