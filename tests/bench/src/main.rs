@@ -102,9 +102,10 @@ fn measure(kind: Kind, programs: &Programs, plan: &Plan) -> Result<Sample, Strin
         socket.connect(server.address()).map_err(|e| format!("connect: {e}"))?;
     }
     let datagrams = match kind {
-        Kind::Bare => client::set_up_bare(&sockets)?,
-        Kind::Coturn | Kind::Ginnel => client::set_up_turn(&sockets, server::USER, server::PASSWORD)?,
+        Kind::Bare => client::set_up_bare(&sockets),
+        Kind::Coturn | Kind::Ginnel => client::set_up_turn(&sockets, server::USER, server::PASSWORD),
     };
+    let datagrams = datagrams.map_err(|complaint| server.explain(&complaint))?;
     load::run(&sockets, &datagrams, &plan.warm_up())?;
     let before = server.cpu_time()?;
     let counted = load::run(&sockets, &datagrams, plan)?;

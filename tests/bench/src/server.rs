@@ -3,8 +3,10 @@
 //!
 //! Their CPU time is the scheduler's own account of every thread, in nanoseconds.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -91,13 +93,22 @@ impl Server {
                 command.arg(&programs.ginnel).arg("serve").arg("--config").arg(file);
             }
         }
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = quiet.spawn().map_err(|e| format!("setpriv: {e}; install util-linux"))?;
+        let log = || open(&folder.join(LOG)).map(Stdio::from);
+        command.stdin(Stdio::null()).stdout(log()?).stderr(log()?);
+        let child = command.spawn().map_err(|e| format!("setpriv: {e}; install util-linux"))?;
         Ok(Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), folder })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The complaint with what the server itself said, if it said anything.
+    pub(crate) fn explain(&self, complaint: &str) -> String {
+        let said = fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines[lines.len().saturating_sub(LOG_LINES_MAX)..].join("\n    ");
+        if last.is_empty() { complaint.to_owned() } else { format!("{complaint}; it said:\n    {last}") }
     }
 
     /// User and system time of all its threads so far.
@@ -150,8 +161,14 @@ fn free_port() -> Result<u16, String> {
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
     let path = folder.join(name);
-    fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    open(&path)?.write_all(text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(path)
+}
+
+/// A file for appending that only we can read: servers refuse a password that everyone can.
+fn open(path: &Path) -> Result<File, String> {
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    file.map_err(|e| format!("{}: {e}", path.display()))
 }
 
 fn coturn_configuration(port: u16, folder: &Path) -> String {
@@ -160,7 +177,8 @@ fn coturn_configuration(port: u16, folder: &Path) -> String {
         "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\nrelay-threads=1\n\
          realm=bench\nlt-cred-mech\nuser={USER}:{PASSWORD}\nallow-loopback-peers\n\
          no-cli\nno-tcp\nno-tls\nno-dtls\nno-tcp-relay\nno-rfc5780\nno-stun-backward-compatibility\n\
-         pidfile={folder}/coturn.pid\nuserdb={folder}/coturn.db\nlog-file={folder}/coturn.log\nsimple-log\n"
+         pidfile={folder}/coturn.pid\nuserdb={folder}/coturn.db\nlog-file={folder}/coturn.log\n\
+         simple-log\nno-stdout-log\n"
     )
 }
 
@@ -173,7 +191,6 @@ fn ginnel_configuration(port: u16, folder: &Path) -> Result<String, String> {
          local = [\"127.0.0.1:{local}\"]\nadmin = \"127.0.0.1:{admin}\"\n\
          [server]\nworkers = 1\n\
          [relay]\npeers = \"appliance\"\n\
-         limits = {{ answers_per_address_s = 0, answers_per_prefix_s = 0 }}\n\
          [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{}\"\npeers = \"appliance\"\n",
         password.display()
     ))
@@ -184,3 +201,7 @@ pub(crate) const USER: &str = "bench";
 
 /// And the password, which guards nothing: the servers live on loopback for seconds.
 pub(crate) const PASSWORD: &str = "measured-on-loopback";
+
+/// Where a server's own output goes, in its folder, and how much of its end an error repeats.
+const LOG: &str = "output.log";
+const LOG_LINES_MAX: usize = 5;

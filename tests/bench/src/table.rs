@@ -73,6 +73,10 @@ impl fmt::Display for Table {
                 median(&sorted(ratios)),
             )?;
         }
+        let lost = |samples: &Vec<Sample>| samples.iter().any(|sample| sample.delivered < DELIVERED_MIN);
+        if self.rows.iter().any(|(_, samples)| lost(samples)) {
+            writeln!(f, "packets were lost: the machine was busy or the rate too high; run it again")?;
+        }
         Ok(())
     }
 }
@@ -90,6 +94,9 @@ fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
+
+/// Below this a row measures the loss as much as the server.
+const DELIVERED_MIN: f64 = 0.99;
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +116,13 @@ mod tests {
             row.split_whitespace().collect::<Vec<_>>(),
             ["coturn", "4500", "3000", "6000", "100.00", "%", "3.00"]
         );
+    }
+
+    #[test]
+    fn a_lossy_run_says_so() {
+        let mut table = Table::new(&[Kind::Bare]);
+        table.add(Kind::Bare, Sample::new(Duration::ZERO, Counted { sent: 10, delivered: 9 }).unwrap());
+        assert!(table.to_string().contains("packets were lost"));
     }
 
     #[test]
