@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_bad_json() {
-        let deep = format!(r#"{{"t":"hello","v":{}1{}}}"#, "[".repeat(100_0), "]".repeat(100_0));
+        let deep = format!(r#"{{"t":"hello","v":{}1{}}}"#, "[".repeat(1000), "]".repeat(1000));
         let just_too_deep = format!(r#"{{"t":{}1{}}}"#, "[".repeat(16), "]".repeat(16));
         for text in [
             "",

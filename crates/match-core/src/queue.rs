@@ -175,12 +175,13 @@ fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Box<[u64]> {
             }
         }
     }
+    debug_assert!(keys.len() <= KEYS_MAX, "a wish keeps to its bounds");
     keys.sort_unstable();
     keys.into_boxed_slice()
 }
 
 /// The keys a ticket has at most: two media, every language and tag it may name, and a joker for each.
-pub(crate) const KEYS_MAX: usize = 2 * (LANGS_MAX + 1) * (TAGS_MAX + 1);
+const KEYS_MAX: usize = 2 * (LANGS_MAX + 1) * (TAGS_MAX + 1);
 
 #[cfg(test)]
 mod tests {
