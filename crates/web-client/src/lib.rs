@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_etag_is_quoted_and_belongs_to_one_body() {
-        assert_eq!(text(&etag(b"a")), "\"af63dc4c8601ec8c\"", "a published FNV-1a vector");
+        assert_eq!(&etag(b"a"), b"\"af63dc4c8601ec8c\"", "a published FNV-1a vector");
         let etags: BTreeSet<_> = ASSETS.iter().map(|(_, asset)| asset.etag).collect();
         assert_eq!(etags.len(), ASSETS.len());
     }
@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn the_page_fits_its_policy() {
         let page = std::str::from_utf8(asset("/").unwrap().body).unwrap();
-        for forbidden in ["<style", " style=", "javascript:", " onclick=", " onload=", "http://", "https://", "<base"] {
+        for forbidden in
+            ["<style", " style=", "javascript:", " onclick=", " onload=", "http://", "https://", "<base"]
+        {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
         assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=\"").count());
@@ -147,7 +149,8 @@ mod tests {
     fn no_file_names_another_host_or_makes_markup_from_text() {
         for (path, asset) in ASSETS {
             let body = std::str::from_utf8(asset.body).unwrap().replace("http://www.w3.org/2000/svg", "");
-            for forbidden in ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "eval("] {
+            for forbidden in ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "eval("]
+            {
                 assert!(!body.contains(forbidden), "{path}: {forbidden}");
             }
         }

@@ -232,6 +232,12 @@ export class Call {
     if (this.#goal?.kind === "stranger") {
       this.#enter("gone");
       this.#view.showOverlay({ title, again: true });
+    } else if (why === "ended") {
+      // Its time was up, and the room's with it.
+      this.#phase = "gone";
+      this.stop();
+      this.#showNotice("expired");
+      return;
     } else {
       this.#enter("waiting");
       this.#showRoom(title, "The room stays open as long as you are in it. This link still works.");
@@ -262,9 +268,9 @@ export class Call {
       this.#ginnel.find(this.#goal.want);
       return;
     }
-    // Something of ours crossed the end of the session on its way.
-    if (!answersUs && CROSSINGS.has(code)) return;
-    if (answersUs) {
+    // Something of ours crossed the end of the session on its way, or a page that nobody uses was let go.
+    if (!answersUs && (CROSSINGS.has(code) || this.#phase === "start")) return;
+    if (answersUs || code === "expired") {
       this.#phase = "gone";
       this.stop();
     }
@@ -279,7 +285,7 @@ export class Call {
       this.#wasCutOff = true;
       this.stop();
     }
-    if (this.#notice !== "server-gone") this.#showNotice("server-gone");
+    if (this.#wasCutOff || this.#notice === "") this.#showNotice("server-gone");
   }
 
   #serverIsBack() {

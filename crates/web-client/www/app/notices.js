@@ -50,7 +50,7 @@ function relayUnreachable({ relays = [], inRoom = false }) {
 const NOTICES = {
   "insecure": {
     title: "This page may not use your camera or microphone",
-    text: "Browsers allow them only over HTTPS, or at http://localhost on the same machine. Open the page by its "
+    text: "Browsers allow them only over HTTPS, or at localhost on the same machine. Open the page by its "
       + "https address, or talk by text.",
     actions: ["text"],
   },
@@ -101,7 +101,7 @@ const NOTICES = {
   },
   "payload-refused": {
     title: "The call was refused for your protection",
-    text: "Your partner's browser proposed something that is not encrypted as it must be, or that we do not understand.",
+    text: "Its set-up was not encrypted as it must be, or one of the two browsers did not understand it.",
     actions: ["find", "dismiss"],
   },
   "server-gone": {
@@ -123,6 +123,11 @@ const NOTICES = {
     title: "This server has no rooms",
     text: "Whoever runs it switched them off. You can still meet somebody by pressing Start.",
     actions: ["dismiss"],
+  },
+  "expired": {
+    title: "That took too long",
+    text: "The server lets nobody wait without end. You can start again.",
+    actions: ["retry", "dismiss"],
   },
   "too-fast": {
     title: "That was a little fast",

@@ -56,7 +56,7 @@ export function relayLine(text) {
   }
   const blank = address.includes(":") ? "::" : "0.0.0.0";
   const base = `candidate:${foundation} ${component} ${transport} ${priority} ${address} ${port} typ relay`;
-  return [`${base} raddr ${blank} rport 0`, ...kept].join(" ");
+  return [`${base} raddr ${blank} rport 9`, ...kept].join(" ");
 }
 
 /**

@@ -178,7 +178,8 @@ export class Ginnel extends Emitter {
         this.emit("room", message);
         break;
       case "error":
-        this.emit("error", message);
+        if (this.#session && LOST_MESSAGES.has(message.code)) this.#abandon("payload-refused", message.text);
+        else this.emit("error", message);
         break;
       default:
     }
@@ -237,3 +238,6 @@ export class Ginnel extends Emitter {
     this.#received = 0;
   }
 }
+
+/** The server did not pass a message on, so the partner would wait for it without end. */
+const LOST_MESSAGES = new Set(["bad-counter", "bad-message", "bad-payload", "too-fast", "too-large"]);

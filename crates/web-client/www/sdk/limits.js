@@ -14,14 +14,14 @@ export const frame_bytes_max = 32_768;
 /** Found candidates wait this long for company; the first ones of a gathering only a moment. */
 export const batch_first_ms = 20;
 export const batch_ms = 250;
-/** Candidates in one message, and accepted from the partner in one session. */
-export const batch_candidates_max = 16;
+/** Candidates sent for one description; the server takes no more. Accepted from the partner in one session. */
+export const description_candidates_max = 20;
 export const session_candidates_max = 256;
 export const candidate_chars_max = 512;
 
 /** A session description. Browsers need about 7,000 characters for audio, video and data. */
 export const sdp_chars_max = 24_000;
-export const sdp_lines_max = 800;
+export const sdp_lines_max = 600;
 export const sdp_line_chars_max = 1_024;
 export const sdp_sections_max = 8;
 

@@ -47,7 +47,9 @@ export class Session extends Emitter {
   #wasConnected = false;
   /** ICE is being restarted, once for every interruption. */
   #restarted = false;
+  /** Of the last description sent. */
   #sentCandidates = 0;
+  #hasRelay = false;
   #receivedCandidates = 0;
   /** @type {RTCIceCandidateInit[]} */
   #batch = [];
@@ -172,7 +174,7 @@ export class Session extends Emitter {
     });
     pc.addEventListener("icecandidate", ({ candidate }) => this.#collect(candidate));
     pc.addEventListener("icegatheringstatechange", () => {
-      if (pc.iceGatheringState !== "complete" || this.#sentCandidates > 0 || this.#wasConnected) return;
+      if (pc.iceGatheringState !== "complete" || this.#hasRelay) return;
       this.#fail("relay-unreachable", "the relay gave no address");
     });
     pc.addEventListener("connectionstatechange", () => this.#follow(pc.connectionState));
@@ -220,7 +222,10 @@ export class Session extends Emitter {
   #sendDescription() {
     const description = this.#pc.localDescription;
     if (this.#closed || !description || (description.type !== "offer" && description.type !== "answer")) return;
-    this.emit("body", { desc: { type: description.type, sdp: gate(description.sdp) } });
+    this.#flush();
+    const sdp = gate(description.sdp);
+    this.#sentCandidates = sdp.split("\r\na=candidate:").length - 1;
+    this.emit("body", { desc: { type: description.type, sdp } });
   }
 
   /** @param {unknown} value */
@@ -259,14 +264,12 @@ export class Session extends Emitter {
   /** @param {RTCIceCandidate | null} candidate */
   #collect(candidate) {
     const outgoing = candidate && outgoingCandidate(candidate.toJSON());
-    if (!outgoing || this.#closed) return;
-    this.#batch.push(outgoing);
+    if (!outgoing || this.#closed || this.#sentCandidates >= limits.description_candidates_max) return;
+    this.#hasRelay = true;
+    const pause_ms = this.#sentCandidates === 0 ? limits.batch_first_ms : limits.batch_ms;
     this.#sentCandidates += 1;
-    if (this.#batch.length >= limits.batch_candidates_max) this.#flush();
-    else this.#batchTimer ??= setTimeout(
-      () => this.#flush(),
-      this.#sentCandidates === 1 ? limits.batch_first_ms : limits.batch_ms,
-    );
+    this.#batch.push(outgoing);
+    this.#batchTimer ??= setTimeout(() => this.#flush(), pause_ms);
   }
 
   #flush() {
