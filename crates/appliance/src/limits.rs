@@ -28,3 +28,30 @@ pub(crate) const HOST_NAME_BYTES_MAX: usize = 253;
 
 /// Keys that differ in more places than this are not each other's misspelling.
 pub(crate) const TYPING_MISTAKES_MAX: usize = 2;
+
+/// Log lines that wait for the writer; more are lost and counted, because a relay must not wait for a log.
+pub(crate) const LOG_QUEUE_LINES_MAX: usize = 4_096;
+
+/// At the end the log gets this long to take what is queued.
+pub(crate) const LOG_FLUSH_MS_MAX: u64 = 500;
+
+/// An admin request's header, and the pause between two requests.
+pub(crate) const ADMIN_HEADER_MS_MAX: u64 = 5_000;
+
+/// A connection to the admin listener, whatever it does.
+pub(crate) const ADMIN_CONNECTION_MS_MAX: u64 = 60_000;
+
+/// Connections to the admin listener: scrapers and health checks.
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Connections to the `web` and to the `local` listeners, each.
+pub(crate) const WEB_CONNECTIONS_MAX: usize = 16_384;
+
+/// Connections to `web` from one /24 or /48. An office, a school or a carrier's NAT looks like one prefix.
+pub(crate) const WEB_CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
+
+/// TLS handshakes under way; each costs a signature, so that a flood of them is bounded in memory and time.
+pub(crate) const WEB_HANDSHAKES_MAX: usize = 512;
+
+const _: () = assert!(WEB_CONNECTIONS_PER_PREFIX_MAX < WEB_CONNECTIONS_MAX);
+const _: () = assert!(WEB_HANDSHAKES_MAX < WEB_CONNECTIONS_MAX);

@@ -271,7 +271,8 @@ pub(crate) fn nearest<N: AsRef<str>>(name: &str, known: impl IntoIterator<Item =
         .map(|(_, candidate)| candidate)
 }
 
-fn variable(path: &str) -> String {
+/// The environment variable of a key.
+pub(crate) fn variable(path: &str) -> String {
     key(path).map(Key::variable).unwrap_or_default()
 }
 

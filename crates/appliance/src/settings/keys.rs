@@ -151,7 +151,8 @@ pub(crate) const KEYS: &[Key] = &[
         path: "server.origins",
         kind: Kind::Texts,
         default: "[]",
-        meaning: r#"Web origins that may use the signaling, like "https://chat.example.org"; empty: our own page."#,
+        meaning: "Web origins that may use the signaling, like https://chat.example.org, our own \
+                  included; empty: our own only.",
     },
     Key {
         path: "server.workers",

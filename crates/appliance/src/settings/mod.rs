@@ -26,6 +26,7 @@ use crate::limits::CONFIG_BYTES_MAX;
 use draft::Draft;
 use source::Folders;
 
+pub(crate) use draft::variable;
 pub use listen::Listen;
 pub use problem::{Problem, Problems};
 pub use range::Range;
