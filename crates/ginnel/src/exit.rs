@@ -6,8 +6,14 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+/// The system could not be started or went down.
+pub(crate) const FAILED: u8 = 1;
 /// The configuration was refused. (2 is clap's, for the command line.)
 pub(crate) const CONFIGURATION: u8 = 3;
+/// An address could not be listened on.
+pub(crate) const LISTEN: u8 = 4;
+/// A second signal ended the graceful stop.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The codes, for `--help`.
 pub(crate) const HELP: &str = "\

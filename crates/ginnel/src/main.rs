@@ -4,7 +4,9 @@
 
 mod config;
 mod exit;
+mod serve;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +21,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the appliance until SIGTERM or Ctrl-C; a second one stops it at once.
+    Serve {
+        /// Configuration file; without one, the defaults and the environment hold.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Check, print and explain the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -26,6 +34,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Serve { config } => serve::run(config.as_deref()),
         Command::Config(command) => config::run(&command),
     }
 }
