@@ -6,6 +6,18 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+/// Writes to standard output. A reader that went away is no reason to fail.
+pub(crate) fn print(text: impl Display) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Writes an error to standard error, if anyone reads it, and makes the exit code.
+pub(crate) fn fail(code: u8, text: impl Display) -> ExitCode {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+    ExitCode::from(code)
+}
+
 /// The system could not be started or went down.
 pub(crate) const FAILED: u8 = 1;
 /// The configuration was refused. (2 is clap's, for the command line.)
@@ -24,15 +36,3 @@ Exit codes:
   3    the configuration is wrong
   4    an address cannot be listened on
   130  a second signal ended the graceful stop";
-
-/// Writes to standard output. A reader that went away is no reason to fail.
-pub(crate) fn print(text: impl Display) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-}
-
-/// Writes an error to standard error, if anyone reads it, and makes the exit code.
-pub(crate) fn fail(code: u8, text: impl Display) -> ExitCode {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-    ExitCode::from(code)
-}

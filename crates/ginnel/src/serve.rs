@@ -107,5 +107,5 @@ impl Signals {
     }
 }
 
-/// What the graceful stop may take before the process ends anyway; service managers commonly wait 10 s or more.
+/// What the graceful stop may take before the process ends anyway; service managers wait 10 s or more.
 const STOP_MS_MAX: u64 = 8_000;

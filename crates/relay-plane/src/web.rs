@@ -1,7 +1,8 @@
 //! The TCP listeners for pages and signaling: accept, bound, decrypt, hand over.
 //!
-//! It does not read a byte of what is decrypted; HTTP is the business of whoever reads the queue. A connection
-//! over a limit is closed without an answer, because an answer would cost the handshake that the limit spares.
+//! It does not read a byte of what is decrypted; HTTP is the business of whoever reads the queue. A
+//! connection over a limit is closed without an answer: an answer would cost the handshake that the limit
+//! spares.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,7 +28,8 @@ use crate::limits::{ACCEPT_BACK_OFF_MS, BACKLOG_CONNECTIONS_MAX, DECRYPTED_QUEUE
 /// A group of listening addresses that share limits and one queue of decrypted streams.
 ///
 /// [`Web::start`] binds and accepts at once; streams wait in the returned queue. Dropping it, or
-/// [`Web::stop`], closes the listening sockets and the handshakes under way; streams already handed over live on.
+/// [`Web::stop`], closes the listening sockets and the handshakes under way; streams that were handed over
+/// live on.
 pub struct Web {
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
@@ -129,7 +131,7 @@ impl Web {
         Ok((Self { addresses, shared, acceptors }, decrypted))
     }
 
-    /// Closes the listening sockets and the handshakes under way. The queue ends after the streams that are in it.
+    /// Closes the listening sockets and the handshakes under way. The queue ends after the streams in it.
     pub async fn stop(mut self) {
         for acceptor in std::mem::take(&mut self.acceptors) {
             acceptor.abort();

@@ -1,4 +1,5 @@
-//! The configuration before it means anything: file, environment and defaults merged, each value with its place.
+//! The configuration before it means anything: file, environment and defaults merged, each value with its
+//! place.
 //!
 //! Here a key is known or not and a value has the right type or not. Whether it makes sense is decided by the
 //! readers of the sections.

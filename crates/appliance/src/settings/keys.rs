@@ -127,7 +127,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.http",
         kind: Kind::Texts,
         default: "[]",
-        meaning: "Addresses for certificate challenges and redirects; must be empty, this version has neither.",
+        meaning: "Addresses for certificate challenges and redirects; must be empty, this version has none.",
     },
     Key {
         path: "listen.trusted_proxies",
@@ -207,7 +207,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "relay.deny",
         kind: Kind::Texts,
         default: "[]",
-        meaning: r#"Ranges closed to "public" credentials, besides private and special ones; stronger than allow."#,
+        meaning: r#"Ranges closed to "public" credentials, besides private and special ones; beats allow."#,
     },
     Key {
         path: "relay.user",
@@ -255,7 +255,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "privacy.require_sealed",
         kind: Kind::Switch,
         default: "false",
-        meaning: "Whether set-ups must be sealed between the two; must be false, this version has no sealing.",
+        meaning: "Whether set-ups must be sealed between the two; must be false, this version has none.",
     },
     Key {
         path: "log.level",

@@ -23,11 +23,11 @@ fn reference() -> String {
         "# Configuration reference\n\n\
          Generated from the table of keys (`crates/appliance/src/settings/keys.rs`); do not edit. \
          `ginnel config default` prints the same as a file.\n\n\
-         `ginnel serve` needs no file. `ginnel serve --config FILE` reads one, in TOML; the variable in the last \
-         column overrides a key. In a variable, a text stands without quotes, and a list of texts has commas \
-         between them. Relative paths start beside the file, or in `$CREDENTIALS_DIRECTORY` if the name exists \
-         there. Unknown keys, duplicate keys and wrong values are refused: `ginnel config check FILE` tells all \
-         of them.\n",
+         `ginnel serve` needs no file. `ginnel serve --config FILE` reads one, in TOML; the variable in the \
+         last column overrides a key. In a variable, a text stands without quotes, and a list of texts has \
+         commas between them. Relative paths start beside the file, or in `$CREDENTIALS_DIRECTORY` if the \
+         name exists there. Unknown keys, duplicate keys and wrong values are refused: `ginnel config check \
+         FILE` tells all of them.\n",
     );
     let mut section = None;
     for key in KEYS {

@@ -268,7 +268,8 @@ fn trimmed(content: &Secret) -> Secret {
     Secret::new(bytes.strip_suffix(b"\r").unwrap_or(bytes).to_vec())
 }
 
-/// One character repeated, or a word of examples and lists of default passwords, perhaps with digits behind it.
+/// One character repeated, digits in a row, or a word of examples and of lists of default passwords, perhaps
+/// with digits behind it.
 fn is_guessable(password: &[u8]) -> bool {
     let lower = password.to_ascii_lowercase();
     let repeated = lower.iter().all(|byte| *byte == lower[0]);

@@ -38,7 +38,7 @@ impl Folders {
         }
     }
 
-    /// A relative path leads to the credential of that name if there is one, else beside the configuration file.
+    /// A relative path leads to the credential of that name if there is one, else beside the configuration.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         let credential = self.credentials.as_ref().map(|folder| folder.join(path));
         credential.filter(|credential| credential.exists()).unwrap_or_else(|| self.beside.join(path))

@@ -1,18 +1,15 @@
 //! A client that trusts the certificate of the files, and no other, gets the page over TLS 1.2 and 1.3.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Folder, Serving, ginnel};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+
+use crate::common::{Folder, Serving, ginnel};
 
 #[test]
 fn over_tls_1_2_and_1_3() {

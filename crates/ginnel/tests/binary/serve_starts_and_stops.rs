@@ -1,12 +1,8 @@
 //! `ginnel serve` tells what it does, answers on its admin listener, and ends when it is asked to.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
-
-mod common;
-
 use std::net::TcpListener;
 
-use common::{Serving, get, ginnel, text, until, upgraded};
+use crate::common::{Serving, get, ginnel, text, until, upgraded};
 
 #[test]
 fn it_tells_what_it_listens_on_and_sigterm_ends_it_with_0() {

@@ -2,8 +2,6 @@
 //!
 //! Nothing here knows what is right.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,10 +1,6 @@
 //! A shell sees exit code 3 and, for each mistake, the file, the line, the key, the reason and the remedy.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
-
-mod common;
-
-use common::{Folder, config, ginnel, text};
+use crate::common::{Folder, config, ginnel, text};
 
 /// Each row: a file, and the whole of what is said of it after the file's name.
 #[test]
