@@ -22,13 +22,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the appliance until SIGTERM or Ctrl-C; a second one stops it at once.
+    #[command(after_help = exit::HELP)]
     Serve {
         /// Configuration file; without one, the defaults and the environment hold.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// Check, print and explain the configuration.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = exit::HELP)]
     Config(config::Command),
 }
 

@@ -75,8 +75,8 @@ impl Refusal {
 
 /// The whole of a regular file.
 pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
-    let (file, _) = open(path)?;
-    read_bounded(file, bytes_max)
+    let (file, metadata) = open(path)?;
+    read_bounded(file, &metadata, bytes_max)
 }
 
 /// The same for a file that not everyone on the machine may read.
@@ -88,7 +88,7 @@ pub(crate) fn read_secret(path: &Path, bytes_max: u64) -> Result<Secret, Refusal
             format!("run: chmod o= {}", path.display()),
         ));
     }
-    read_bounded(file, bytes_max).map(Secret::new)
+    read_bounded(file, &metadata, bytes_max).map(Secret::new)
 }
 
 fn open(path: &Path) -> Result<(File, Metadata), Refusal> {
@@ -102,8 +102,10 @@ fn open(path: &Path) -> Result<(File, Metadata), Refusal> {
     Ok((file, metadata))
 }
 
-fn read_bounded(file: File, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::new();
+fn read_bounded(file: File, metadata: &Metadata, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
+    // A buffer that has to grow would leave copies of a secret behind.
+    let size = usize::try_from(metadata.len().min(bytes_max) + 1).expect("the bounds are small");
+    let mut bytes = Vec::with_capacity(size);
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > bytes_max {
         let wrong = format!("is larger than {bytes_max} bytes");
