@@ -1,4 +1,5 @@
-//! Sockets for the relay: UDP workers that move packets as `turn-core` decides.
+//! Sockets for the relay: UDP workers that move packets as `turn-core` decides, and the TCP listeners with their TLS
+//! handshakes.
 //!
 //! It decides nothing that an RFC or the protocol document talks about.
 
@@ -10,6 +11,7 @@ mod relay;
 mod socket;
 mod stats;
 mod sys;
+pub mod web;
 mod worker;
 
 pub use relay::{Config, Relay, StartError};

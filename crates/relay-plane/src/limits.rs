@@ -1,4 +1,4 @@
-//! Every bound of this crate.
+//! Every bound of this crate. Those that an operator's situation decides are arguments ([`crate::web::Caps`]).
 
 use std::time::Duration;
 
@@ -40,6 +40,20 @@ pub(crate) const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Readiness events taken from the kernel at once.
 pub(crate) const EVENTS_PER_POLL: usize = 256;
+
+/// From a connection's acceptance until its decrypted stream is taken by the reader of the queue.
+pub(crate) const HANDSHAKE_MS_MAX: u64 = 5_000;
+
+/// Decrypted streams that wait for the reader of the queue. It empties within microseconds; a longer queue
+/// would only hide that it does not.
+pub(crate) const DECRYPTED_QUEUE_MAX: usize = 64;
+
+/// Connections the kernel completes before we accept them.
+pub(crate) const BACKLOG_CONNECTIONS_MAX: i32 = 1_024;
+
+/// Pause after an accept that failed for want of descriptors or memory: until one is free, the same
+/// connection would be offered again at once, and the loop would eat a core.
+pub(crate) const ACCEPT_BACK_OFF_MS: u64 = 100;
 
 const _: () = assert!(LISTENERS_MAX <= 256 && WORKERS_MAX <= u16::MAX as usize);
 const _: () = assert!(BURST_BYTES_MAX < RECEIVE_BYTES && RECEIVE_BYTES < OUTBOX_BYTES_MAX);
