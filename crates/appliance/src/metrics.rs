@@ -25,14 +25,16 @@ pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
 /// The relay's numbers: sums since the start, except `allocations`. Labels are from the relay's fixed lists.
 #[derive(Clone, Debug, Default)]
 pub struct RelayNumbers {
-    /// Bytes of relayed datagrams that came in.
+    /// Bytes of UDP datagrams that came in.
     pub bytes_in: u64,
-    /// Bytes of relayed datagrams that went out.
+    /// Bytes of UDP datagrams that went out.
     pub bytes_out: u64,
     /// Datagrams by verdict.
     pub packets_by_verdict: Vec<(&'static str, u64)>,
     /// Dropped datagrams by reason.
     pub drops_by_reason: Vec<(&'static str, u64)>,
+    /// Datagrams the kernel did not take.
+    pub send_failures: u64,
     /// Allocations that live now.
     pub allocations: u64,
 }
@@ -108,7 +110,7 @@ struct Page(Registry);
 impl Page {
     fn relay(&self, numbers: &RelayNumbers) {
         let by_direction = [(&["in"][..], numbers.bytes_in), (&["out"], numbers.bytes_out)];
-        self.counters("ginnel_relay_bytes_total", "Relayed bytes.", &["direction"], by_direction);
+        self.counters("ginnel_relay_bytes_total", "Bytes of UDP datagrams.", &["direction"], by_direction);
         self.counters(
             "ginnel_relay_packets_total",
             "Datagrams by verdict.",
@@ -120,6 +122,12 @@ impl Page {
             "Dropped datagrams by reason.",
             &["reason"],
             series(&numbers.drops_by_reason),
+        );
+        self.counters(
+            "ginnel_relay_send_failures_total",
+            "Datagrams the kernel did not take.",
+            &[],
+            [(&[][..], numbers.send_failures)],
         );
         self.gauge("ginnel_relay_allocations", "Allocations now.", numbers.allocations);
     }
@@ -230,7 +238,8 @@ mod tests {
             bytes_in: 1,
             bytes_out: 2,
             packets_by_verdict: vec![("forward", 3)],
-            drops_by_reason: vec![("no-permission", 4)],
+            drops_by_reason: vec![("no_permission", 4)],
+            send_failures: 6,
             allocations: 5,
         }));
         metrics.signal(Box::new(|| SignalNumbers {
@@ -249,7 +258,7 @@ mod tests {
             "ginnel_relay_bytes_total{direction=\"in\"} 1",
             "ginnel_relay_bytes_total{direction=\"out\"} 2",
             "ginnel_relay_packets_total{verdict=\"forward\"} 3",
-            "ginnel_relay_drops_total{reason=\"no-permission\"} 4",
+            "ginnel_relay_drops_total{reason=\"no_permission\"} 4",
             "ginnel_relay_allocations 5",
             "ginnel_signal_connections 6",
             "ginnel_signal_waiting 7",

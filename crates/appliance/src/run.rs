@@ -8,18 +8,20 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use redact::Sensitive;
+use relay_plane::Relay;
 use relay_plane::web::{self, Caps, Decrypted, Web};
 use rustls::ServerConfig;
 use signal_plane::{Peer, Signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use turn_core::SessionKey;
 
 use crate::admin::Admin;
 use crate::limits::{
     ADMIN_CONNECTIONS_MAX, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX, WEB_HANDSHAKES_MAX,
 };
 use crate::metrics::{Metrics, SignalNumbers};
-use crate::relay::NoRelay;
+use crate::relay::{self, Bridge};
 use crate::settings::{self, Settings};
 use crate::tls::{self, CertificateError};
 
@@ -31,6 +33,7 @@ pub struct Appliance {
     page_listeners: [Web; 2],
     page_tasks: [JoinHandle<()>; 2],
     signal: Signal,
+    relay: Relay,
     listening: Vec<Listening>,
     page: Option<String>,
 }
@@ -59,9 +62,23 @@ pub enum StartError {
     /// No certificate could be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The relay could not be started for another reason.
+    #[error(transparent)]
+    Relay(relay_plane::StartError),
     /// The operating system has no randomness for secrets.
     #[error("the operating system gives no random numbers; check that getrandom(2) is permitted here")]
     Randomness,
+}
+
+impl From<relay_plane::StartError> for StartError {
+    fn from(error: relay_plane::StartError) -> Self {
+        match error {
+            relay_plane::StartError::Bind { address, source } => {
+                Self::Listen(ListenError { key: TURN_KEY, address, source })
+            }
+            error => Self::Relay(error),
+        }
+    }
 }
 
 /// An address of the configuration could not be listened on.
@@ -96,18 +113,32 @@ impl Appliance {
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
 
-        let signal = start_signal(settings)?;
+        let sockets = [&web, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
+        let (relay, signal) = start_relay_and_signal(settings, sockets)?;
+        listening.splice(0..0, relay.listening().iter().map(|address| listening_turn(*address)));
         let page_tasks = [
             tokio::spawn(feed(web_queue, signal.clone(), true)),
             tokio::spawn(feed(local_queue, signal.clone(), false)),
         ];
+        let handle = relay.handle();
+        metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
         let numbers = signal.clone();
         metrics.signal(Box::new(move || signal_numbers(&numbers.counters())));
         let admin = Admin::new(metrics);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
         let page_listeners = [web, local];
-        Ok(Self { admin, admin_listener, admin_task, page_listeners, page_tasks, signal, listening, page })
+        Ok(Self {
+            admin,
+            admin_listener,
+            admin_task,
+            page_listeners,
+            page_tasks,
+            signal,
+            relay,
+            listening,
+            page,
+        })
     }
 
     /// Stops everything: first `/readyz` says so, then the listeners close, then people are told, and the
@@ -118,6 +149,8 @@ impl Appliance {
             listener.stop().await;
         }
         self.signal.stop().await;
+        // Its workers end within one turn of their loops.
+        self.relay.stop();
         for task in self.page_tasks {
             end(task).await;
         }
@@ -195,16 +228,31 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
     without_tls.or_else(|| port(web).map(|port| format!("https://{name}:{port}")))
 }
 
-fn start_signal(settings: &Settings) -> Result<Signal, StartError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|_| StartError::Randomness)?;
+/// The two parts that share a key, made here and kept in memory only.
+fn start_relay_and_signal(settings: &Settings, tcp: Vec<SocketAddr>) -> Result<(Relay, Signal), StartError> {
+    let key = SessionKey::new(random()?);
+    let relay = Relay::start(relay::config(settings, key.clone(), tcp))?;
+    let matcher = match_core::Config { rooms: settings.matching.rooms, ..Default::default() };
+    let bridge = Bridge::new(&relay, key, settings, matcher.session_ttl_s);
     let config = signal_plane::Config {
-        matcher: match_core::Config { rooms: settings.matching.rooms, ..Default::default() },
+        matcher,
         origins: settings.server.origins.clone(),
         names: host_names(&settings.server.names),
         ..Default::default()
     };
-    Ok(Signal::start(config, Arc::new(NoRelay), seed))
+    let signal = Signal::start(config, Arc::new(bridge), random()?);
+    Ok((relay, signal))
+}
+
+fn random() -> Result<[u8; 32], StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
+    Ok(bytes)
+}
+
+fn listening_turn(address: SocketAddr) -> Listening {
+    let class = class(address.ip());
+    Listening { key: TURN_KEY, service: "STUN, TURN", class, port: address.port(), transport: "udp" }
 }
 
 /// The names as they stand in a Host header. Who names some still opens the page on this machine by its own.
@@ -256,6 +304,8 @@ fn class(address: IpAddr) -> &'static str {
         (false, _, _) => "one IPv6 address",
     }
 }
+
+const TURN_KEY: &str = "listen.turn";
 
 const WEB: Listener = Listener {
     key: "listen.web",

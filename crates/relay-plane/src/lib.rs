@@ -14,5 +14,5 @@ mod sys;
 pub mod web;
 mod worker;
 
-pub use relay::{Config, Relay, StartError};
+pub use relay::{Config, Handle, Relay, StartError};
 pub use stats::{IoCounters, RelayCounters};

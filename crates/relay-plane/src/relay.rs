@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
+use redact::Sensitive;
 use turn_core::{AllocationLimits, Directory, Server, SessionId, WorkerId};
 
 use crate::clock::Clock;
@@ -30,10 +31,16 @@ pub struct Config {
 
 /// A running relay: one thread per worker. Dropping it stops it.
 pub struct Relay {
-    mailboxes: Vec<Mailbox>,
+    handle: Handle,
     threads: Vec<JoinHandle<()>>,
-    counters: Vec<Arc<Mutex<RelayCounters>>>,
     listening: Vec<SocketAddr>,
+}
+
+/// What others need of a running relay; it may outlive it and then does nothing.
+#[derive(Clone, Default)]
+pub struct Handle {
+    mailboxes: Vec<Mailbox>,
+    counters: Vec<Arc<Mutex<RelayCounters>>>,
 }
 
 impl Relay {
@@ -55,7 +62,7 @@ impl Relay {
         let rules = complete(config.turn, &listening, workers).map_err(StartError::System)?;
         let key = (random_u64()?, random_u64()?);
         let directory = Arc::new(Mutex::new(Directory::new(config.limits, key)));
-        let mut relay = Self { mailboxes: Vec::new(), threads: Vec::new(), counters: Vec::new(), listening };
+        let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening };
         let mut built = Vec::new();
         for (index, listeners) in sockets.into_iter().enumerate() {
             let worker = WorkerId(u16::try_from(index).expect("at most WORKERS_MAX"));
@@ -64,7 +71,7 @@ impl Relay {
             built.push(relay.build(server, listeners, clock).map_err(StartError::System)?);
         }
         for (index, worker) in built.into_iter().enumerate() {
-            let others = relay.mailboxes.clone();
+            let others = relay.handle.mailboxes.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("relay-{index}"))
                 .spawn(move || worker.run(others))
@@ -74,6 +81,43 @@ impl Relay {
         Ok(relay)
     }
 
+    /// For those who tell it of sessions and read its counters.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The addresses it listens on, with the ports the kernel chose where the configuration said 0.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// Stops all workers and waits for them.
+    pub fn stop(mut self) {
+        self.stop_all();
+    }
+
+    fn build(&mut self, server: Server, listeners: Vec<Socket>, clock: Clock) -> io::Result<Worker> {
+        let poll = Poll::new()?;
+        let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKE)?);
+        let (publisher, counters) = Publisher::new();
+        self.handle.mailboxes.push(mailbox.clone());
+        self.handle.counters.push(counters);
+        Worker::new(server, poll, listeners, mailbox, clock, publisher)
+    }
+
+    fn stop_all(&mut self) {
+        for mailbox in &self.handle.mailboxes {
+            mailbox.stop();
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a worker had panicked");
+            }
+        }
+    }
+}
+
+impl Handle {
     /// Ends a session's allocations on every worker and refuses its credentials until they expire.
     pub fn end_session(&self, session: SessionId, until_unix_s: u64) {
         for mailbox in &self.mailboxes {
@@ -91,41 +135,6 @@ impl Relay {
         }
         sum
     }
-
-    /// The addresses it listens on, with the ports the kernel chose where the configuration said 0.
-    pub fn listening(&self) -> &[SocketAddr] {
-        &self.listening
-    }
-
-    /// How many workers run.
-    pub const fn workers(&self) -> usize {
-        self.threads.len()
-    }
-
-    /// Stops all workers and waits for them.
-    pub fn stop(mut self) {
-        self.stop_all();
-    }
-
-    fn build(&mut self, server: Server, listeners: Vec<Socket>, clock: Clock) -> io::Result<Worker> {
-        let poll = Poll::new()?;
-        let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKE)?);
-        let (publisher, counters) = Publisher::new();
-        self.mailboxes.push(mailbox.clone());
-        self.counters.push(counters);
-        Worker::new(server, poll, listeners, mailbox, clock, publisher)
-    }
-
-    fn stop_all(&mut self) {
-        for mailbox in &self.mailboxes {
-            mailbox.stop();
-        }
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a worker had panicked");
-            }
-        }
-    }
 }
 
 impl Drop for Relay {
@@ -137,11 +146,11 @@ impl Drop for Relay {
 /// Why a relay did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listening address cannot be bound. The port is told, the address is the operator's own.
-    #[error("cannot listen on UDP {address}: {source}")]
+    /// A listening address cannot be bound.
+    #[error("cannot listen on UDP port {} of {address}: {source}", address.expose().port())]
     Bind {
         /// As configured.
-        address: SocketAddr,
+        address: Sensitive<SocketAddr>,
         /// What the system said.
         source: io::Error,
     },
@@ -160,7 +169,7 @@ pub enum StartError {
 
 /// Binds one address for every worker; returns it with the port that it got.
 fn bind_for_all(address: SocketAddr, sockets: &mut [Vec<Socket>]) -> Result<SocketAddr, StartError> {
-    let failed = |source| StartError::Bind { address, source };
+    let failed = |source| StartError::Bind { address: Sensitive::new(address), source };
     // Another process that shares the port too would silently get half of the clients: the first socket is
     // bound alone, which fails if anybody has the port.
     let alone = Socket::bind(address, false, LISTENER_BUFFER_BYTES).map_err(failed)?;

@@ -210,6 +210,12 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: r#"Ranges closed to "public" credentials, besides private and special ones; beats allow."#,
     },
     Key {
+        path: "relay.old_channels",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Admits channel numbers 0x5000-0x7FFF, for clients older than RFC 8656.",
+    },
+    Key {
         path: "relay.user",
         kind: Kind::Users,
         default: "[]",

@@ -23,6 +23,8 @@ pub struct Relay {
     pub allow: Vec<Range>,
     /// Closed to `public` credentials; stronger than `allow`.
     pub deny: Vec<Range>,
+    /// Whether channel numbers above 0x4FFF are admitted.
+    pub old_channels: bool,
     /// Static users.
     pub users: Vec<User>,
     /// How much of everything.
@@ -77,6 +79,7 @@ impl Relay {
             peers: Peers::parse(&draft.text("relay.peers")).expect("the key is a choice of these words"),
             allow: read_ranges(draft, "relay.allow"),
             deny: read_ranges(draft, "relay.deny"),
+            old_channels: draft.switch("relay.old_channels"),
             users: read_users(draft, folders),
             limits: Limits::read(draft),
         }
