@@ -42,11 +42,12 @@ impl Appliance {
         let password = folder.join("password");
         write_private(&password, PASSWORD);
         let password = password.display();
+        // Above the ports that the system gives out by itself, of which `turn` is one.
         let configuration = format!(
             "version = 1\n\
              [listen]\nturn = [\"{turn}\"]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\n\
-             [relay]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
+             [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              user = [\n\
              {{ name = \"{PUBLIC_USER}\", password_file = \"{password}\", peers = \"public\" }},\n\
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
