@@ -197,29 +197,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         End::Lost
     }
 
+    /// Whether the peer answers our close frame; not if it goes on talking or cannot be read.
+    async fn hears_close(&mut self) -> bool {
+        for _ in 0..MESSAGES_AFTER_CLOSE_MAX {
+            match self.socket.next().await {
+                Some(Ok(Message::Close(_))) => return true,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return false,
+            }
+        }
+        false
+    }
+
     /// The closing handshake, within its time.
     async fn finish(mut self, end: End) {
         let patience = Duration::from_millis(self.inner.config.limits.close_ms_max);
         let handshake = async {
             match end {
-                End::Lost => return,
+                End::Lost => {}
                 // Reading on sends the answer to the peer's close frame.
                 End::PeerClosed => while let Some(Ok(_)) = self.socket.next().await {},
                 End::Close(code, reason) => {
                     let frame = CloseFrame { code, reason: reason.into() };
-                    if self.socket.close(Some(frame)).await.is_err() {
-                        return;
-                    }
-                    let mut frames = 0;
-                    while let Some(Ok(_)) = self.socket.next().await {
-                        frames += 1;
-                        if frames > MESSAGES_AFTER_CLOSE_MAX {
-                            break;
-                        }
+                    if self.socket.close(Some(frame)).await.is_ok() && !self.hears_close().await {
+                        linger(self.socket.get_mut()).await;
                     }
                 }
             }
-            linger(self.socket.get_mut()).await;
         };
         let _ = timeout(patience, handshake).await;
     }

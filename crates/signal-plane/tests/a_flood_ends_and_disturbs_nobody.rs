@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 #[tokio::test]
 async fn text_beyond_the_budget() {
     let server = Server::start().await;
-    let mut client = server.greeted().await;
+    let client = server.greeted().await;
     let (mut told, mut fatal) = (0, false);
     let (mut sender, mut receiver) = client.socket.split();
     let flood = async { while sender.send(Message::text(r#"{"t":"cancel"}"#)).await.is_ok() {} };
