@@ -6,6 +6,7 @@
 mod actor;
 mod admission;
 mod counters;
+mod fragments;
 mod http;
 pub mod limits;
 mod origin;

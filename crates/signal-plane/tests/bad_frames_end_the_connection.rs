@@ -72,3 +72,20 @@ async fn hello_must_come_in_time() {
     assert_eq!(client.hear_error("not-greeted").await["fatal"], true);
     assert_eq!(client.hear_close().await, 1008);
 }
+
+#[tokio::test]
+async fn row_129_fragments_without_end() {
+    let server = Server::start().await;
+    let mut client = server.greeted().await;
+    let hello = b"{\"t\":\"cancel\"}";
+    let fragment =
+        |first: u8, byte: &[u8]| [&[first, 0x80 | byte.len() as u8, 0, 0, 0, 0][..], byte].concat();
+    let mut message = fragment(0x01, &hello[..1]);
+    message.extend(hello[1..].iter().flat_map(|byte| fragment(0x00, &[*byte])));
+    message.extend(fragment(0x80, b""));
+    client.socket.get_mut().write_all(&message).await.unwrap();
+    client.hear_error("bad-state").await;
+    let endless = [fragment(0x01, b""), fragment(0x00, b"").repeat(1000)].concat();
+    client.socket.get_mut().write_all(&endless).await.unwrap();
+    assert_eq!(client.hear_close().await, 1008);
+}
