@@ -1,7 +1,8 @@
 //! The gate for `plain` payloads: what a partner may be sent while the server can still read it.
 //!
-//! A body that has not passed cannot be forwarded: only [`GatedBody`] serialises, and only the gate makes one. The
-//! exposure it enforces is `relay`, the one there is. It does not look into media; that is the relay's payload policy.
+//! A body that has not passed cannot be forwarded: only [`GatedBody`] serialises, and only the gate makes
+//! one. The exposure it enforces is `relay`, the one there is. It does not look into media; that is the
+//! relay's payload policy.
 
 use serde::{Deserialize, Serialize};
 

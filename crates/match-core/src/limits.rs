@@ -1,7 +1,7 @@
 //! Every bound of the matcher, by name, with its unit last.
 //!
-//! What an operator may turn is in [`Limits`] and [`Config`]; what the protocol fixes is a constant. A bound that
-//! belongs to sockets (connections per address, buffers) is the transport's.
+//! What an operator may turn is in [`Limits`] and [`Config`]; what the protocol fixes is a constant. A bound
+//! that belongs to sockets (connections per address, buffers) is the transport's.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ pub struct Limits {
     pub room_ms_max: u64,
     /// How long a greeted connection may do nothing, in milliseconds.
     pub idle_ms_max: u64,
-    /// After how long a ticket does without a shared tag, then without a shared language, then without the same
-    /// media; in milliseconds, ascending.
+    /// After how long a ticket does without a shared tag, then without a shared language, then without the
+    /// same media; in milliseconds, ascending.
     pub widen_ms: [u64; 3],
     /// After how long a ticket takes a partner it met within the hour, if nobody else fits; in milliseconds.
     pub rematch_ms: u64,
@@ -66,7 +66,8 @@ impl Limits {
         self.widen_ms.iter().filter(|ms| waited >= Duration::from_millis(**ms)).count()
     }
 
-    /// When, counted from the start of waiting, something about a ticket changes next; `None` when nothing will.
+    /// When, counted from the start of waiting, something about a ticket changes next; `None` when nothing
+    /// will.
     pub(crate) fn next_change(&self, waited: Duration) -> Option<Duration> {
         let changes = self.widen_ms.iter().chain([&self.rematch_ms]);
         changes.map(|ms| Duration::from_millis(*ms)).filter(|at| *at > waited).min()

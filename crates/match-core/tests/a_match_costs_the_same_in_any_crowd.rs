@@ -11,7 +11,8 @@ fn a_match_costs_the_same_in_any_crowd() {
     assert!(many < 100, "{many}");
 }
 
-/// Fills a queue with people who share no language, then counts what it takes to serve one who finds a partner.
+/// Fills a queue with people who share no language, then counts what it takes to serve one who finds a
+/// partner.
 fn cost_of_a_match(crowd: usize) -> u64 {
     let mut config = Config::default();
     config.limits.connections_max = crowd + 2;

@@ -1,8 +1,8 @@
 //! A model of a crowd that does anything at any time, in virtual time, one seed after another.
 //!
-//! Held: nobody is matched twice at once, nobody with themselves, each payload arrives once and in order, whoever
-//! loses a session is told so once, and nobody starves while somebody else waits. The matcher checks its own maps
-//! after each step.
+//! Held: nobody is matched twice at once, nobody with themselves, each payload arrives once and in order,
+//! whoever loses a session is told so once, and nobody starves while somebody else waits. The matcher checks
+//! its own maps after each step.
 
 #![allow(clippy::unwrap_used, reason = "a model is a test all over")]
 

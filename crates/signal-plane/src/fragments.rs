@@ -1,7 +1,8 @@
 //! A stream that counts the fragments of a WebSocket message (RFC 6455 §5.4).
 //!
-//! The WebSocket layer puts fragments together out of our sight, and empty ones cost their sender nothing: without a
-//! cap one connection could keep a core busy for ever. It reads frame headers only and judges nothing else about them.
+//! The WebSocket layer puts fragments together out of our sight, and empty ones cost their sender nothing:
+//! without a cap one connection could keep a core busy for ever. It reads frame headers only and judges
+//! nothing else about them.
 
 use std::io;
 use std::pin::Pin;

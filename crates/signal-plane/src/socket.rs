@@ -239,7 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-/// Ends the stream and reads on a little: closing over unread bytes would make the kernel throw away our last words.
+/// Ends the stream and reads on a little: closing over unread bytes would make the kernel throw away our last
+/// words.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     if stream.shutdown().await.is_err() {
         return;
