@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Config {
     /// Whether rooms may be opened and joined.
     pub rooms: bool,
-    /// How many meet in a room; 2 is the only value so far.
+    /// How many meet in a room; held between 2 and [`ROOM_SIZE_MAX`].
     pub room_size: u8,
     /// How long a session and its credentials last at most, in seconds.
     pub session_ttl_s: u64,

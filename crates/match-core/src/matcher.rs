@@ -15,7 +15,7 @@ use crate::connection::{Connection, ConnectionId, State};
 use crate::counters::Counters;
 use crate::deadlines::{Deadlines, Due};
 use crate::inbound::{ClientMessage, Inbound};
-use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX};
+use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX, ROOM_SIZE_MAX};
 use crate::message::{ErrorCode, GoneReason, PROTOCOL_VERSION, ServerMessage, error};
 use crate::output::{CloseReason, Output};
 use crate::queue::Queue;
@@ -50,7 +50,8 @@ pub struct Matcher {
 
 impl Matcher {
     /// An empty matcher. Every name it gives comes from the seed, which must be secret and fresh.
-    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
+        config.room_size = config.room_size.clamp(2, ROOM_SIZE_MAX);
         let mut random = ChaCha12Rng::from_seed(seed);
         let (mut queue_key, mut rooms_key) = ([0; 16], [0; 16]);
         random.fill_bytes(&mut queue_key);

@@ -72,5 +72,5 @@ async fn neighbours_are_served_meanwhile() {
     caller.say(json!({"t": "leave"})).await;
     callee.hear_a("gone").await;
     flooding.await.unwrap();
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
