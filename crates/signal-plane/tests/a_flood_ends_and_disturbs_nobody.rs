@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 #[tokio::test]
 async fn text_beyond_the_budget() {
     let server = Server::start().await;
-    let mut client = server.greeted().await;
+    let client = server.greeted().await;
     let (mut told, mut fatal) = (0, false);
     let (mut sender, mut receiver) = client.socket.split();
     let flood = async { while sender.send(Message::text(r#"{"t":"cancel"}"#)).await.is_ok() {} };
@@ -72,5 +72,5 @@ async fn neighbours_are_served_meanwhile() {
     caller.say(json!({"t": "leave"})).await;
     callee.hear_a("gone").await;
     flooding.await.unwrap();
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
