@@ -19,9 +19,9 @@ test("Stop ends the call for both and frees the camera", () => scene(
   async ({ server, browser }) => {
     const [one, other] = await pair(browser, server.url);
     await one.press("Stop");
-    await one.sees("Meet someone.");
+    await one.sees("Meet somebody, in private");
     await other.sees("Your partner left");
     await other.press("Stop");
-    await other.sees("Meet someone.");
+    await other.sees("Meet somebody, in private");
   },
 ));

@@ -30,7 +30,7 @@ test("Next pairs four people with two others, and leaves nothing of the first ca
     }
 
     await a.press("Stop");
-    await a.sees("Meet someone.");
+    await a.sees("Meet somebody, in private");
     const { calls, liveTracks } = await a.call();
     assert.deepEqual([calls.at(-1), liveTracks], ["closed", 0]);
   },

@@ -9,6 +9,13 @@ import { element } from "./view.js";
 /** @typedef {import("../sdk/protocol.js").Media} Media */
 /** @typedef {import("../sdk/protocol.js").Want} Want */
 
+/** What the protocol allows in a `find`. */
+const tags_max = 8;
+const langs_max = 4;
+const tag_chars_max = 32;
+const LANGUAGE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/;
+const ROOM_CODE = /^[\w-]{16,128}$/;
+
 const call = new Call();
 const form = element("form", HTMLFormElement);
 /** The code of the room that this page was invited to. */
@@ -77,10 +84,3 @@ function words(value, separator) {
 function onClick(id, action) {
   element(id, HTMLButtonElement).addEventListener("click", action);
 }
-
-/** What the protocol allows in a `find`. */
-const tags_max = 8;
-const langs_max = 4;
-const tag_chars_max = 32;
-const LANGUAGE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/;
-const ROOM_CODE = /^[\w-]{16,128}$/;
