@@ -179,7 +179,7 @@ export class Call {
     }
     this.#goal.code = code;
     this.#enter("waiting");
-    this.#showRoom("Your room is open", "Send this link to one person. They join as soon as they open it.");
+    this.#showRoom("Your room is open", "Send this link to one person, and stay here until they join.");
   }
 
   /** @param {string} title @param {string} text */
