@@ -3,18 +3,29 @@ import { test } from "node:test";
 
 import { incomingCandidate, outgoingCandidate, relayLine } from "../www/sdk/candidates.js";
 
-const RELAY = "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 198.51.100.7 rport 4242 "
-  + "generation 0 ufrag aB3+ network-id 2 network-cost 10";
-const CLEAN = "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 0.0.0.0 rport 9 generation 0 ufrag aB3+";
+const RELAY =
+  "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 198.51.100.7 rport 4242 " +
+  "generation 0 ufrag aB3+ network-id 2 network-cost 10";
+const CLEAN =
+  "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 0.0.0.0 rport 9 " +
+  "generation 0 ufrag aB3+";
 
 test("a relay candidate leaves without what it tells", () => {
-  const sent = outgoingCandidate({ candidate: RELAY, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: "aB3+" });
+  const sent = outgoingCandidate({
+    candidate: RELAY,
+    sdpMid: "0",
+    sdpMLineIndex: 0,
+    usernameFragment: "aB3+",
+  });
   assert.deepEqual(sent, { candidate: CLEAN, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: "aB3+" });
   assert.deepEqual(incomingCandidate(sent), sent, "what leaves also enters");
 });
 
 test("both families are blanked in their own way", () => {
-  assert.match(relayLine("candidate:1 1 UDP 7 2001:db8::5 9 typ relay raddr 2001:db8::7 rport 4"), / raddr :: rport 9$/);
+  assert.match(
+    relayLine("candidate:1 1 UDP 7 2001:db8::5 9 typ relay raddr 2001:db8::7 rport 4"),
+    / raddr :: rport 9$/,
+  );
 });
 
 test("nothing but relay candidates leaves or enters", () => {
@@ -50,5 +61,6 @@ test("a partner's candidate of another shape is none", () => {
     { candidate: CLEAN, sdpMid: "x".repeat(17) },
     { candidate: CLEAN, sdpMLineIndex: 0.5 },
     { candidate: CLEAN, sdpMid: "0", usernameFragment: "a b c d" },
-  ]) assert.equal(incomingCandidate(value), null);
+  ])
+    assert.equal(incomingCandidate(value), null);
 });

@@ -11,7 +11,8 @@ test("the server's messages are known by their fields", () => {
     { t: "plain", session: "s", n: 1, body: { bye: true } },
     { t: "error", code: "no-room", text: "no such room" },
     { t: "matched", session: "s", role: "caller", exposure: "relay", ice: [], ends: 1, common: ["music"] },
-  ]) assert.deepEqual(parseServerMessage(JSON.stringify(message)), message);
+  ])
+    assert.deepEqual(parseServerMessage(JSON.stringify(message)), message);
 });
 
 test("anything else is nothing", () => {
@@ -28,7 +29,8 @@ test("anything else is nothing", () => {
     '{"t":"waiting","bin":"1"}',
     '{"t":"plain","session":"s","n":1,"body":[]}',
     '{"t":"matched","session":"s","role":"boss","ice":[],"ends":1,"common":[]}',
-  ]) assert.equal(parseServerMessage(text), null, text);
+  ])
+    assert.equal(parseServerMessage(text), null, text);
 });
 
 test("a description is an offer or an answer with a text", () => {

@@ -1,6 +1,6 @@
 /**
- * A real browser with pretended devices, and people who use the page in it by what they see: names and roles. A second
- * browser fits in here: everything that knows the driver is in this file.
+ * A real browser with pretended devices, and people who use the page in it by what they see: names and roles.
+ * A second browser fits in here: everything that knows the driver is in this file.
  */
 import { join } from "node:path";
 
@@ -66,7 +66,8 @@ export class Visitor {
     page.on("pageerror", (error) => visitor.complaints.push(`exception: ${error.message}`));
     page.on("console", (message) => {
       const type = message.type();
-      if (type === "error" || type === "warning") visitor.complaints.push(`${type}: ${message.text()} ${message.location().url}`);
+      if (type === "error" || type === "warning")
+        visitor.complaints.push(`${type}: ${message.text()} ${message.location().url}`);
     });
     await page.goto(url);
     return visitor;
@@ -97,7 +98,10 @@ export class Visitor {
   }
 
   async cannotSee(words) {
-    await until(`no "${words}" on the page`, async () => !(await this.#page.getByText(words).first().isVisible()));
+    await until(
+      `no "${words}" on the page`,
+      async () => !(await this.#page.getByText(words).first().isVisible()),
+    );
   }
 
   async write(text) {

@@ -59,7 +59,9 @@ function takeInvitation() {
 function wants() {
   const fields = new FormData(form);
   const tags = words(fields.get("tags"), /,/).slice(0, tags_max);
-  const langs = words(fields.get("langs"), /[\s,]+/).filter((lang) => LANGUAGE.test(lang)).slice(0, langs_max);
+  const langs = words(fields.get("langs"), /[\s,]+/)
+    .filter((lang) => LANGUAGE.test(lang))
+    .slice(0, langs_max);
   return {
     media: /** @type {Media} */ (fields.get("media")),
     ...(tags.length > 0 ? { tags } : {}),
@@ -72,7 +74,9 @@ function wants() {
  * @param {RegExp} separator
  */
 function words(value, separator) {
-  const all = String(value ?? "").toLowerCase().split(separator);
+  const all = String(value ?? "")
+    .toLowerCase()
+    .split(separator);
   const cleaned = all.map((word) => word.trim().slice(0, tag_chars_max)).filter((word) => word !== "");
   return [...new Set(cleaned)];
 }
