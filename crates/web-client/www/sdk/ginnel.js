@@ -189,7 +189,13 @@ export class Ginnel extends Emitter {
   /** @param {import("./protocol.js").Matched} matched */
   #startSession(matched) {
     this.#endSession();
-    const session = new Session(matched, this.#media, this.#tracks);
+    let session;
+    try {
+      session = new Session(matched, this.#media, this.#tracks);
+    } catch {
+      this.#abandon("payload-refused", "The browser does not understand where the relay is.");
+      return;
+    }
     this.#session = session;
     this.#sessionId = matched.session;
     session.on("body", (body) => {
