@@ -45,8 +45,8 @@ function relayUnreachable({ relays = [], inRoom = false }) {
         ? "Firefox does not use a relay on the same machine. Open the page by this machine's network name " +
           "or address, or use another browser here."
         : "No picture, sound or text got through: something between you and the relay lets web pages pass, " +
-          "but not calls (usually UDP, port 3478). Try another network, or switch off a VPN; whoever runs this " +
-          "server can help.",
+          "but not calls (usually UDP, port 3478). Try another network, or switch off a VPN; whoever runs " +
+          "this server can help.",
     actions: [inRoom ? "retry" : "find", "dismiss"],
   };
 }
