@@ -5,17 +5,19 @@ import { test } from "node:test";
 import { pair, scene } from "./lib/scene.js";
 import { until } from "./lib/until.js";
 
-test("two strangers see, hear and write to each other through the relay, and the log knows nothing", () => scene(
-  async ({ server, browser }) => {
+test("two strangers see, hear and write to each other through the relay, and the log knows nothing", () =>
+  scene(async ({ server, browser }) => {
     const before = await server.metric("ginnel_relay_bytes_total");
     const pages = await pair(browser, server.url);
     const calls = [];
     for (const page of pages) {
-      calls.push(await until("60 frames decoded and sound heard, over relays on both ends", async () => {
-        const call = await page.call();
-        const flows = call.framesDecoded >= 60 && call.audioPackets > 0 && call.audioEnergy > 0;
-        return flows && call.localType === "relay" && call.remoteType === "relay" && call;
-      }));
+      calls.push(
+        await until("60 frames decoded and sound heard, over relays on both ends", async () => {
+          const call = await page.call();
+          const flows = call.framesDecoded >= 60 && call.audioPackets > 0 && call.audioEnergy > 0;
+          return flows && call.localType === "relay" && call.remoteType === "relay" && call;
+        }),
+      );
     }
     for (const { policy, descriptions } of calls) {
       assert.equal(policy, "relay");
@@ -34,10 +36,11 @@ test("two strangers see, hear and write to each other through the relay, and the
     const relayed = (await server.metric("ginnel_relay_bytes_total")) - before;
     assert.ok(relayed >= received, `the relay counted ${relayed} bytes, the browsers received ${received}`);
 
-    const secrets = calls.flatMap(({ ice }) => ice.flatMap(({ username, credential }) => [username, credential]));
+    const secrets = calls.flatMap(({ ice }) =>
+      ice.flatMap(({ username, credential }) => [username, credential]),
+    );
     tellsNothing(server.logLines(), [...secrets, ...texts]);
-  },
-));
+  }));
 
 /** No address, user name or description in any line. */
 function tellsNothing(lines, secrets) {
