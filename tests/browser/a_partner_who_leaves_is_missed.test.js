@@ -1,3 +1,7 @@
+/**
+ * Whoever leaves, by the button or by closing the window, is missed at once.
+ */
+
 import { test } from "node:test";
 
 import { pair, scene } from "./lib/scene.js";

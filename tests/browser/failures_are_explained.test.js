@@ -1,3 +1,7 @@
+/**
+ * Everything that can go wrong says what it is and what to do.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,3 +1,7 @@
+/**
+ * Next leaves one call whole and makes another.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,3 +1,7 @@
+/**
+ * Two people meet by a link.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

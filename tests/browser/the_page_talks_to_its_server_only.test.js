@@ -1,3 +1,7 @@
+/**
+ * No request leaves for another host, and nothing is kept.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,3 +1,7 @@
+/**
+ * The main thing: two people who never met talk through the relay.
+ */
+
 import assert from "node:assert/strict";
 import { isIP } from "node:net";
 import { test } from "node:test";

@@ -4,11 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
-mod common;
-
-use common::Server;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn an_idle_connection_is_small() {

@@ -1,12 +1,11 @@
 //! Malformed JSON twice is forgiven; oversize, binary and broken frames are not.
 
-mod common;
-
-use common::Server;
 use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn the_third_malformed_message_closes() {

@@ -1,9 +1,8 @@
 //! `next` ends the session and prefers somebody new; with nobody else in the world, the same two meet again.
 
-mod common;
-
-use common::Server;
 use serde_json::json;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn a_third_is_preferred() {

@@ -20,12 +20,6 @@ pub fn asset(path: &str) -> Option<Asset> {
     ASSETS.iter().find(|(known, _)| *known == path).map(|(_, asset)| *asset)
 }
 
-/// What the page may load and do: its own files and its own server, nothing inline, no string ever turned
-/// into markup or script. Media streams are attached as objects, which this policy does not govern.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
-
 /// 64-bit FNV-1a as sixteen hexadecimal digits in quotes. Enough to tell two builds of a file apart, and
 /// computable while compiling; nobody gains anything by making two versions of his own file collide.
 const fn etag(body: &[u8]) -> [u8; ETAG_BYTES] {
@@ -89,6 +83,12 @@ const ASSETS: &[(&str, Asset)] = assets! {
     "/sdk/signaling.js": JAVASCRIPT,
     "/style.css": CSS,
 };
+
+/// What the page may load and do: its own files and its own server, nothing inline, no string ever turned
+/// into markup or script. Media streams are attached as objects, which this policy does not govern.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
 
 #[cfg(test)]
 mod tests {

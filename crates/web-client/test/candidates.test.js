@@ -1,3 +1,7 @@
+/**
+ * Candidates: what is blanked, what is dropped, and when they are sent.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

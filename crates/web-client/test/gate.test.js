@@ -1,3 +1,7 @@
+/**
+ * The SDP gate: what passes, what is taken out, what is refused.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,3 +1,7 @@
+/**
+ * Frames of the signaling protocol, as the SDK reads and writes them.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -14,7 +14,7 @@
 export async function until(what, probe, ms_max = 30_000) {
   const end_ms = performance.now() + ms_max;
   let last;
-  do {
+  while (performance.now() < end_ms) {
     try {
       const value = await probe();
       if (value) return value;
@@ -23,7 +23,7 @@ export async function until(what, probe, ms_max = 30_000) {
       last = error;
     }
     await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
-  } while (performance.now() < end_ms);
+  }
   const seen = last instanceof Error ? last.message : JSON.stringify(last);
   throw new Error(`not within ${ms_max} ms: ${what}; the last look gave ${seen}`);
 }
