@@ -64,19 +64,20 @@ export class Server {
     return `http://localhost:${this.#ports.local}/`;
   }
 
-  /** The lines of its log, without the operator's own addresses: those it was told to listen on. */
+  /** The lines of its log. */
   logLines() {
-    const own = Object.values(this.#ports).map((port) => `127.0.0.1:${port}`);
-    const text = own.reduce((log, address) => log.replaceAll(address, "(listening)"), this.#log());
-    return text.split("\n").filter((line) => line !== "");
+    return this.#log()
+      .split("\n")
+      .filter((line) => line !== "");
   }
 
-  /** The sum of a metric over its labels; 0 where it has not been counted yet. */
-  async metric(name) {
+  /** The sum of a metric over its labels, or over those series that have `label`; 0 where nothing was counted. */
+  async metric(name, label = "") {
     const text = await (await fetch(`${this.#admin}/metrics`)).text();
     const lines = text
       .split("\n")
-      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .filter((line) => line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
 
@@ -91,6 +92,10 @@ export class Server {
       `web = ["127.0.0.1:${web}"]`,
       `local = ["127.0.0.1:${local}"]`,
       `admin = "127.0.0.1:${admin}"`,
+      "",
+      // Above the ports that the system gives out by itself, of which those above are.
+      "[relay]",
+      'ports = "61000-65535"',
       "",
       "[log]",
       'level = "trace"',
