@@ -17,6 +17,7 @@
 
 mod client;
 mod link;
+mod model;
 
 mod nat;
 mod random;
@@ -27,6 +28,7 @@ mod world;
 
 pub use client::{Client, Failure, Granted, Heard, Ticket};
 pub use link::Link;
+pub use model::{Identity, Model};
 
 pub use nat::{Dependence, Nat, NatKind};
 pub use random::Random;
