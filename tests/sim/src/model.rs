@@ -143,9 +143,14 @@ impl Model {
         self.seats.iter().filter(|seat| seat.held.is_some()).count()
     }
 
-    /// How many seats there are.
-    pub const fn seats(&self) -> usize {
-        self.seats.len()
+    /// The relayed address that a seat holds.
+    pub fn relayed(&self, seat: usize) -> Option<SocketAddr> {
+        self.seats[seat].held.as_ref().map(|held| held.relayed)
+    }
+
+    /// The channel numbers that a seat has used, ended ones included for as long as they are tied.
+    pub fn channels(&self, seat: usize) -> Vec<u16> {
+        self.seats[seat].held.iter().flat_map(|held| held.channels.keys().copied()).collect()
     }
 
     fn deliver(
