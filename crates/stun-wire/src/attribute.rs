@@ -33,6 +33,8 @@ impl AttributeType {
     pub const XOR_RELAYED_ADDRESS: Self = Self(0x0016);
     /// RFC 8656 §18.6
     pub const REQUESTED_ADDRESS_FAMILY: Self = Self(0x0017);
+    /// RFC 8656 §18.7
+    pub const EVEN_PORT: Self = Self(0x0018);
     /// RFC 8656 §18.8
     pub const REQUESTED_TRANSPORT: Self = Self(0x0019);
     /// RFC 8489 §14.6

@@ -2,7 +2,7 @@
 
 use crate::limits::CHANNEL_DATA_HEADER_BYTES;
 
-/// A channel number that RFC 8656 §12 allows: 0x4000-0x4FFF.
+/// A channel number: 0x4000-0x4FFF by RFC 8656 §12, up to 0x7FFF by RFC 5766 §11, which clients still use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelNumber(u16);
 
@@ -10,7 +10,7 @@ impl ChannelNumber {
     /// A number from the wire, if it is in range.
     pub const fn new(number: u16) -> Option<Self> {
         match number {
-            0x4000..=0x4FFF => Some(Self(number)),
+            0x4000..=0x7FFF => Some(Self(number)),
             _ => None,
         }
     }
@@ -23,7 +23,12 @@ impl ChannelNumber {
         }
     }
 
-    /// The number, 0x4000-0x4FFF.
+    /// Whether RFC 8656 has it too; its narrower range tells channels from other protocols by the first byte.
+    pub const fn is_rfc_8656(self) -> bool {
+        self.0 <= 0x4FFF
+    }
+
+    /// The number, 0x4000-0x7FFF.
     pub const fn number(self) -> u16 {
         self.0
     }
@@ -73,7 +78,9 @@ mod tests {
     #[test]
     fn row_78_numbers_out_of_range_do_not_exist() {
         for number in 0..=u16::MAX {
-            assert_eq!(ChannelNumber::new(number).is_some(), (0x4000..=0x4FFF).contains(&number));
+            assert_eq!(ChannelNumber::new(number).is_some(), (0x4000..=0x7FFF).contains(&number));
+            let narrow = ChannelNumber::new(number).is_some_and(ChannelNumber::is_rfc_8656);
+            assert_eq!(narrow, (0x4000..=0x4FFF).contains(&number));
         }
     }
 }

@@ -28,12 +28,13 @@ pub use integrity::IntegrityKey;
 pub use message::{Message, ParseError};
 pub use writer::MessageWriter;
 
-/// What a datagram on a STUN/TURN socket is by its first byte, RFC 7983 §7.
+/// What a datagram on a STUN/TURN socket is by its first byte, RFC 7983 §7, RFC 5766 §11.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstByte {
     /// 0-3: a STUN message.
     Stun,
-    /// 64-79: TURN ChannelData.
+    /// 64-79: TURN ChannelData; 80-127 too, as RFC 5766 had it. On a port that TURN shares with other protocols, whoever
+    /// tells them apart hands in only what is for TURN.
     ChannelData,
     /// Anything else, which this layer does not read.
     Other,
@@ -44,7 +45,7 @@ impl FirstByte {
     pub const fn of(datagram: &[u8]) -> Self {
         match datagram {
             [0..=3, ..] => Self::Stun,
-            [64..=79, ..] => Self::ChannelData,
+            [64..=127, ..] => Self::ChannelData,
             _ => Self::Other,
         }
     }

@@ -62,9 +62,10 @@ impl RelayedAddr {
         PeerAddr(self.0)
     }
 
-    /// The worker that owns it, of so many: its port modulo their number.
+    /// The worker that owns it, of so many. An even port and the next odd one have the same, because EVEN-PORT
+    /// makes pairs of them.
     pub fn worker(self, workers: u16) -> WorkerId {
-        WorkerId(self.0.port() % workers.max(1))
+        WorkerId(self.0.port() / 2 % workers.max(1))
     }
 }
 

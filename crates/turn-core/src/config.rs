@@ -20,6 +20,7 @@ pub struct Now {
 }
 
 /// How a server of one worker is set up.
+#[derive(Clone)]
 pub struct Config {
     /// REALM of challenges; at most [`crate::limits::REALM_BYTES_MAX`] bytes.
     pub realm: String,
@@ -35,6 +36,8 @@ pub struct Config {
     pub external: Vec<External>,
     /// The ports of real relay sockets, for `public` allocations.
     pub relay_ports: RangeInclusive<u16>,
+    /// Whether channel numbers above 0x4FFF are taken, as RFC 5766 had them, for clients older than RFC 8656.
+    pub old_channels: bool,
     /// The longest lifetime that a client may ask for; not below
     /// [`crate::limits::ALLOCATION_LIFETIME_MIN`].
     pub lifetime_max: Duration,

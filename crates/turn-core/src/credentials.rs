@@ -83,6 +83,7 @@ pub struct Credential {
 }
 
 /// A user from the configuration. Its password is kept as the key derived from it.
+#[derive(Clone)]
 pub struct StaticUser {
     name: String,
     key: IntegrityKey,

@@ -68,7 +68,7 @@ pub(crate) enum PeerVerdict {
 }
 
 /// The operator's rules and what this machine is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct AddressPolicy {
     /// Opened to `public` credentials; this alone may open loopback, interface addresses and low ports.
     pub allow: Vec<AddressRange>,

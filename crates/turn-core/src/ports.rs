@@ -9,23 +9,31 @@ use crate::random::Random;
 
 /// A set of port numbers: each is free, in use, or resting.
 pub(crate) struct PortPool {
-    free: Vec<u16>,
+    even: Vec<u16>,
+    odd: Vec<u16>,
     resting: VecDeque<(Duration, u16)>,
 }
 
 impl PortPool {
     /// A pool of the given numbers, all free.
     pub(crate) fn new(ports: impl Iterator<Item = u16>) -> Self {
-        Self { free: ports.collect(), resting: VecDeque::new() }
+        let (even, odd) = ports.partition(|port| port.is_multiple_of(2));
+        Self { even, odd, resting: VecDeque::new() }
     }
 
     /// Takes a free number, each as likely as any other; `None` where all are in use or resting.
-    pub(crate) fn take(&mut self, now: Duration, random: &mut Random) -> Option<u16> {
+    pub(crate) fn take(&mut self, parity: Parity, now: Duration, random: &mut Random) -> Option<u16> {
         while let Some((_, port)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
-            self.free.push(port);
+            if port.is_multiple_of(2) { &mut self.even } else { &mut self.odd }.push(port);
         }
-        let length = u32::try_from(self.free.len()).expect("at most 65,536 ports");
-        (length > 0).then(|| self.free.swap_remove(random.below(length) as usize))
+        let odd = if parity == Parity::Any { self.odd.len() } else { 0 };
+        let choices = u32::try_from(self.even.len() + odd).expect("at most 65,536 ports");
+        let chosen = if choices == 0 { return None } else { random.below(choices) as usize };
+        let port = match chosen.checked_sub(self.even.len()) {
+            None => self.even.swap_remove(chosen),
+            Some(chosen) => self.odd.swap_remove(chosen),
+        };
+        Some(port)
     }
 
     /// Puts a number back; it rests for [`PORT_QUARANTINE`].
@@ -36,8 +44,15 @@ impl PortPool {
     /// Numbers that are neither in use nor lost: free or resting.
     #[cfg(debug_assertions)]
     pub(crate) fn idle(&self) -> usize {
-        self.free.len() + self.resting.len()
+        self.even.len() + self.odd.len() + self.resting.len()
     }
+}
+
+/// What EVEN-PORT asks of a number, RFC 8656 §18.7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parity {
+    Any,
+    Even,
 }
 
 #[cfg(test)]
@@ -49,12 +64,12 @@ mod tests {
         let mut random = Random::new([1; 32]);
         let mut pool = PortPool::new(5000..5001);
         let start = Duration::from_secs(10);
-        assert_eq!(pool.take(start, &mut random), Some(5000));
-        assert_eq!(pool.take(start, &mut random), None);
+        assert_eq!(pool.take(Parity::Any, start, &mut random), Some(5000));
+        assert_eq!(pool.take(Parity::Any, start, &mut random), None);
         pool.give_back(5000, start);
         let almost = start + PORT_QUARANTINE - Duration::from_nanos(1);
-        assert_eq!(pool.take(almost, &mut random), None);
-        assert_eq!(pool.take(start + PORT_QUARANTINE, &mut random), Some(5000));
+        assert_eq!(pool.take(Parity::Any, almost, &mut random), None);
+        assert_eq!(pool.take(Parity::Any, start + PORT_QUARANTINE, &mut random), Some(5000));
     }
 
     #[test]
@@ -63,7 +78,7 @@ mod tests {
         let mut counts = [0_u32; 64];
         for _ in 0..16_384 {
             let mut pool = PortPool::new(0..64);
-            counts[usize::from(pool.take(Duration::ZERO, &mut random).unwrap())] += 1;
+            counts[usize::from(pool.take(Parity::Any, Duration::ZERO, &mut random).unwrap())] += 1;
         }
         let expected = 256.0;
         let chi_square: f64 =
@@ -73,12 +88,23 @@ mod tests {
     }
 
     #[test]
+    fn even_means_even_while_there_are_any() {
+        let mut random = Random::new([4; 32]);
+        let mut pool = PortPool::new(5000..5010);
+        for _ in 0..5 {
+            assert!(pool.take(Parity::Even, Duration::ZERO, &mut random).unwrap().is_multiple_of(2));
+        }
+        assert_eq!(pool.take(Parity::Even, Duration::ZERO, &mut random), None);
+        assert!(pool.take(Parity::Any, Duration::ZERO, &mut random).is_some());
+    }
+
+    #[test]
     fn row_85_many_cycles_lose_no_port() {
         let mut random = Random::new([3; 32]);
         let mut pool = PortPool::new(1024..1034);
         for cycle in 0..100_000_u64 {
             let now = Duration::from_secs(cycle * 61);
-            let port = pool.take(now, &mut random).unwrap();
+            let port = pool.take(Parity::Any, now, &mut random).unwrap();
             pool.give_back(port, now);
             assert_eq!(pool.idle(), 10);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use turn_core::{
     ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice,
-    Now, PeerAddr, Server, SessionId, Verdict, WorkerId,
+    Now, PeerAddr, RelayedAddr, Server, SessionId, Verdict, WorkerId,
 };
 
 use crate::random::{Random, mix};
@@ -69,7 +69,7 @@ impl Relay {
         if !self.sockets.contains(&port) {
             return None;
         }
-        let worker = WorkerId(port % self.workers());
+        let worker = RelayedAddr(packet.to).worker(self.workers());
         let server = &mut self.servers[usize::from(worker.0)];
         let outcome =
             Outcome::of(server.handle_peer(now, port, PeerAddr(packet.from), &packet.datagram), &[]);

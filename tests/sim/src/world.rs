@@ -423,6 +423,8 @@ pub struct Setup {
     pub allow: Vec<AddressRange>,
     /// Ranges closed to `public` users.
     pub deny: Vec<AddressRange>,
+    /// Whether channel numbers of RFC 5766 are taken.
+    pub old_channels: bool,
     /// How many allocations there may be.
     pub limits: AllocationLimits,
 }
@@ -437,6 +439,7 @@ impl Setup {
             users: vec![("user", PeerPolicy::Public)],
             allow: Vec::new(),
             deny: Vec::new(),
+            old_channels: false,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
         }
     }
@@ -461,6 +464,7 @@ impl Setup {
             },
             external: Vec::new(),
             relay_ports: RELAY_PORTS,
+            old_channels: self.old_channels,
             lifetime_max: Duration::from_secs(3600),
             worker,
             workers: self.workers,

@@ -37,6 +37,24 @@ fn for_three_hours_every_packet_arrives() {
 }
 
 #[test]
+fn a_refresh_alone_prolongs_a_route() {
+    let mut world = World::new(3);
+    let [alice, bob] = world.couple(1);
+    let [from, to] = [world.relayed(alice), world.relayed(bob)];
+    let end = world.now() + Duration::from_secs(600);
+    world.drive(end - Duration::from_secs(10));
+    world.permit(alice, to);
+    world.permit(bob, from);
+    world.settle();
+    for person in [alice, bob] {
+        assert_eq!(world.refusal(person, Request::refresh(600)), None);
+    }
+    world.drive(end);
+    assert!(world.send(alice, to, b"the first packet after what was the end").is_routed());
+    assert!(world.send(bob, from, b"and the other way").is_routed());
+}
+
+#[test]
 fn a_route_ends_with_the_allocation_that_nobody_refreshed() {
     let mut world = World::new(2);
     let [alice, bob] = world.couple(1);

@@ -117,3 +117,16 @@ fn row_80_the_same_pair_may_be_bound_again_at_once() {
     accept(&mut world, alice, bob);
     assert!(world.send_channel(alice, 0x4000, b"x").is_routed());
 }
+
+#[test]
+fn row_78_old_clients_may_be_let_use_old_numbers() {
+    let mut world = World::with(sim::Setup { old_channels: true, ..sim::Setup::new(8) });
+    let [alice, bob] = world.couple(1);
+    let [from, to] = [world.relayed(alice), world.relayed(bob)];
+    assert_eq!(world.refusal(alice, Request::bind(0x8000, to)), Some(400));
+    world.bind(alice, 0x7FFF, to);
+    world.bind(bob, 0x5000, from);
+    world.settle();
+    assert!(world.send_channel(alice, 0x7FFF, b"x").is_routed());
+    assert_eq!(world.heard(bob), [sim::Heard::channel(0x5000, b"x")]);
+}

@@ -77,7 +77,7 @@ fn rows_49_and_50_every_first_byte_and_wrong_cookies() {
         datagram[0] = first;
         let expected = match first {
             0..=3 => DropReason::BadMessage,
-            64..=79 => DropReason::NoAllocation,
+            64..=127 => DropReason::NoAllocation,
             _ => DropReason::NotStun,
         };
         assert_eq!(world.knock(stranger, &datagram), Outcome::Drop(expected), "{first}");

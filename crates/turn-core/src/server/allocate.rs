@@ -14,6 +14,7 @@ use crate::allocation::{Allocation, NewAllocation, RelaySocket};
 use crate::directory::{Admission, Claim, Heard};
 use crate::limits::ALLOCATION_LIFETIME_MIN;
 use crate::policy::PeerPolicy;
+use crate::ports::Parity;
 use crate::route::Notice;
 use crate::verdict::Event;
 
@@ -40,7 +41,8 @@ impl Server {
         let lifetime = self.lifetime(message)?.unwrap_or(ALLOCATION_LIFETIME_MIN);
         let peers = self.credentials.peers(request.identity);
         let (public, local) = self.relayed_ip(family, request).ok_or(ErrorCode::AddressFamilyNotSupported)?;
-        let port = self.take_port(peers, now).ok_or(ErrorCode::InsufficientCapacity)?;
+        let parity = parity(message)?;
+        let port = self.take_port(peers, parity, now).ok_or(ErrorCode::InsufficientCapacity)?;
         let relayed = RelayedAddr(SocketAddr::new(public, port));
         let relay = if peers.is_closed() {
             RelaySocket::None
@@ -94,7 +96,9 @@ impl Server {
 
     /// Gives a waiting allocation another port, because its last one could not be bound. `false`: none is left.
     pub(super) fn retry_relay(&mut self, slot: usize, ip: IpAddr, attempts: u8, now: Duration) -> bool {
-        let Some(port) = self.take_port(PeerPolicy::Public, now) else { return false };
+        let even = self.allocations[slot].relayed.0.port().is_multiple_of(2);
+        let parity = if even { Parity::Even } else { Parity::Any };
+        let Some(port) = self.take_port(PeerPolicy::Public, parity, now) else { return false };
         let allocation = &mut self.allocations[slot];
         let (old, side) = (allocation.relayed, allocation.side());
         let new = RelayedAddr(SocketAddr::new(old.0.ip(), port));
@@ -170,9 +174,9 @@ impl Server {
         }
     }
 
-    fn take_port(&mut self, peers: PeerPolicy, now: Duration) -> Option<u16> {
+    fn take_port(&mut self, peers: PeerPolicy, parity: Parity, now: Duration) -> Option<u16> {
         let pool = if peers.is_closed() { &mut self.closed_numbers } else { &mut self.public_ports };
-        pool.take(now, &mut self.random)
+        pool.take(parity, now, &mut self.random)
     }
 
     fn give_back_port(&mut self, peers: PeerPolicy, port: u16, now: Duration) {
@@ -188,6 +192,20 @@ impl Server {
             .xor_address(AttributeType::XOR_RELAYED_ADDRESS, allocation.relayed.0)
             .u32(AttributeType::LIFETIME, u32::try_from(left).unwrap_or(u32::MAX))
             .xor_address(AttributeType::XOR_MAPPED_ADDRESS, allocation.tuple.client.0);
+    }
+}
+
+/// What EVEN-PORT asks for.
+///
+/// # Errors
+/// 508 where the next port is to be reserved too, which is not offered (RFC 8656 §7.2 leaves that to the server); 400
+/// for a value of another length.
+fn parity(message: &Message<'_>) -> Result<Parity, ErrorCode> {
+    match message.find(AttributeType::EVEN_PORT) {
+        None => Ok(Parity::Any),
+        Some(&[flags]) if flags & 0x80 == 0 => Ok(Parity::Even),
+        Some(&[_]) => Err(ErrorCode::InsufficientCapacity),
+        Some(_) => Err(ErrorCode::BadRequest),
     }
 }
 

@@ -170,7 +170,7 @@ impl Server {
 }
 
 /// Comprehension-required attributes that requests may carry.
-const KNOWN: [AttributeType; 10] = [
+const KNOWN: [AttributeType; 11] = [
     AttributeType::USERNAME,
     AttributeType::MESSAGE_INTEGRITY,
     AttributeType::CHANNEL_NUMBER,
@@ -180,5 +180,6 @@ const KNOWN: [AttributeType; 10] = [
     AttributeType::REALM,
     AttributeType::NONCE,
     AttributeType::REQUESTED_ADDRESS_FAMILY,
+    AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
 ];

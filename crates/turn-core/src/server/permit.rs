@@ -51,6 +51,7 @@ impl Server {
             .message
             .find(AttributeType::CHANNEL_NUMBER)
             .and_then(ChannelNumber::from_attribute)
+            .filter(|number| self.old_channels || number.is_rfc_8656())
             .ok_or(ErrorCode::BadRequest)?;
         let peers = self.peers_of(slot, request.message)?;
         let peer = peers[0];

@@ -1,0 +1,15 @@
+//! The composition root: settings to running system, with TLS, metrics, admin pages and logs.
+//!
+//! It assembles, configures and reports; protocol logic lives in the cores, sockets in the planes.
+
+mod admin;
+mod limits;
+pub mod logs;
+pub mod metrics;
+mod relay;
+mod run;
+pub mod settings;
+mod tls;
+
+pub use run::{Appliance, ListenError, Listening, StartError};
+pub use tls::CertificateError;

@@ -1,0 +1,57 @@
+//! Every bound of this crate.
+//!
+//! What an operator may choose is bounded in the table of keys (`settings/keys.rs`).
+
+/// A configuration file; thousands of address ranges fit.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// Entries of one list in the configuration.
+pub(crate) const LIST_ENTRIES_MAX: usize = 1_024;
+
+/// A password file. TURN has no use for longer ones, and a mistaken path should not be read whole.
+pub(crate) const PASSWORD_FILE_BYTES_MAX: u64 = 1_024;
+
+/// A password of a static user: it protects a relay that the whole Internet can try.
+pub(crate) const PASSWORD_BYTES_MIN: usize = 8;
+
+/// RFC 8489 §14.3: a user name is shorter than 509 bytes.
+pub(crate) const USER_NAME_BYTES_MAX: usize = 508;
+
+/// RFC 8489 §14.9: a realm is shorter than 128 characters; in bytes, so that a challenge stays small.
+pub(crate) const REALM_BYTES_MAX: usize = 127;
+
+/// A certificate chain or a private key in PEM.
+pub(crate) const PEM_BYTES_MAX: u64 = 256 << 10;
+
+/// RFC 1035 §2.3.4: a host name.
+pub(crate) const HOST_NAME_BYTES_MAX: usize = 253;
+
+/// Keys that differ in more places than this are not each other's misspelling.
+pub(crate) const TYPING_MISTAKES_MAX: usize = 2;
+
+/// Log lines that wait for the writer; more are lost and counted, because a relay must not wait for a log.
+pub(crate) const LOG_QUEUE_LINES_MAX: usize = 4_096;
+
+/// At the end the log gets this long to take what is queued.
+pub(crate) const LOG_FLUSH_MS_MAX: u64 = 500;
+
+/// An admin request's header, and the pause between two requests.
+pub(crate) const ADMIN_HEADER_MS_MAX: u64 = 5_000;
+
+/// A connection to the admin listener, whatever it does.
+pub(crate) const ADMIN_CONNECTION_MS_MAX: u64 = 60_000;
+
+/// Connections to the admin listener: scrapers and health checks.
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Connections to the `web` and to the `local` listeners, each.
+pub(crate) const WEB_CONNECTIONS_MAX: usize = 16_384;
+
+/// Connections to `web` from one /24 or /48. An office, a school or a carrier's NAT looks like one prefix.
+pub(crate) const WEB_CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
+
+/// TLS handshakes under way; each costs a signature, so that a flood of them is bounded in memory and time.
+pub(crate) const WEB_HANDSHAKES_MAX: usize = 512;
+
+const _: () = assert!(WEB_CONNECTIONS_PER_PREFIX_MAX < WEB_CONNECTIONS_MAX);
+const _: () = assert!(WEB_HANDSHAKES_MAX < WEB_CONNECTIONS_MAX);

@@ -1,0 +1,278 @@
+//! `/metrics`: numbers of all parts in Prometheus' text form.
+//!
+//! Parts count in plain integers and give snapshots; the series are made from those at each scrape. No label
+//! holds anything that comes from a client, so the number of series is fixed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use relay_plane::web;
+
+use crate::logs;
+
+/// Where the numbers come from, and the text made of them.
+#[derive(Default)]
+pub struct Metrics {
+    relay: Option<Source<RelayNumbers>>,
+    signal: Option<Source<SignalNumbers>>,
+    listeners: Vec<(&'static str, Source<web::Counters>)>,
+    start_unix_s: u64,
+}
+
+/// Gives a snapshot of one part's numbers.
+pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
+
+/// The relay's numbers: sums since the start, except `allocations`. Labels are from the relay's fixed lists.
+#[derive(Clone, Debug, Default)]
+pub struct RelayNumbers {
+    /// Bytes of UDP datagrams that came in.
+    pub bytes_in: u64,
+    /// Bytes of UDP datagrams that went out.
+    pub bytes_out: u64,
+    /// Datagrams by verdict.
+    pub packets_by_verdict: Vec<(&'static str, u64)>,
+    /// Dropped datagrams by reason.
+    pub drops_by_reason: Vec<(&'static str, u64)>,
+    /// Datagrams the kernel did not take.
+    pub send_failures: u64,
+    /// Allocations that live now.
+    pub allocations: u64,
+}
+
+/// The signaling's numbers. Labels are from the signaling's fixed lists.
+#[derive(Clone, Debug, Default)]
+pub struct SignalNumbers {
+    /// Connections now.
+    pub connections: u64,
+    /// People who wait now.
+    pub waiting: u64,
+    /// Sessions now.
+    pub sessions: u64,
+    /// Matches since the start.
+    pub matches: u64,
+    /// Messages since the start.
+    pub messages: u64,
+    /// Errors told to clients by code, since the start.
+    pub errors_by_code: Vec<(&'static str, u64)>,
+    /// Connections and requests refused by reason, since the start.
+    pub refusals_by_reason: Vec<(&'static str, u64)>,
+}
+
+impl Metrics {
+    /// Only the process itself, yet.
+    pub fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start_unix_s: since_epoch.as_secs(), ..Self::default() }
+    }
+
+    /// Adds the relay.
+    pub fn relay(&mut self, source: Source<RelayNumbers>) {
+        self.relay = Some(source);
+    }
+
+    /// Adds the signaling.
+    pub fn signal(&mut self, source: Source<SignalNumbers>) {
+        self.signal = Some(source);
+    }
+
+    /// Adds a group of TCP listeners under its name in `[listen]`.
+    pub(crate) fn listener(&mut self, name: &'static str, source: Source<web::Counters>) {
+        self.listeners.push((name, source));
+    }
+
+    /// All numbers now, as text.
+    pub(crate) fn text(&self) -> String {
+        let page = Page(Registry::new());
+        if let Some(relay) = &self.relay {
+            page.relay(&relay());
+        }
+        if let Some(signal) = &self.signal {
+            page.signal(&signal());
+        }
+        page.listeners(self.listeners.iter().map(|(name, source)| (*name, source())));
+        page.counters(
+            "ginnel_log_lines_lost_total",
+            "Log lines lost to a slow reader.",
+            &[],
+            [(&[][..], logs::lines_lost())],
+        );
+        page.gauge("process_start_time_seconds", "Start of the process, Unix time.", self.start_unix_s);
+        if let Some(bytes) = resident_bytes() {
+            page.gauge("process_resident_memory_bytes", "Resident memory.", bytes);
+        }
+        page.into_text()
+    }
+}
+
+/// The series of one scrape.
+struct Page(Registry);
+
+impl Page {
+    fn relay(&self, numbers: &RelayNumbers) {
+        let by_direction = [(&["in"][..], numbers.bytes_in), (&["out"], numbers.bytes_out)];
+        self.counters("ginnel_relay_bytes_total", "Bytes of UDP datagrams.", &["direction"], by_direction);
+        self.counters(
+            "ginnel_relay_packets_total",
+            "Datagrams by verdict.",
+            &["verdict"],
+            series(&numbers.packets_by_verdict),
+        );
+        self.counters(
+            "ginnel_relay_drops_total",
+            "Dropped datagrams by reason.",
+            &["reason"],
+            series(&numbers.drops_by_reason),
+        );
+        self.counters(
+            "ginnel_relay_send_failures_total",
+            "Datagrams the kernel did not take.",
+            &[],
+            [(&[][..], numbers.send_failures)],
+        );
+        self.gauge("ginnel_relay_allocations", "Allocations now.", numbers.allocations);
+    }
+
+    fn signal(&self, numbers: &SignalNumbers) {
+        self.gauge("ginnel_signal_connections", "Signaling connections now.", numbers.connections);
+        self.gauge("ginnel_signal_waiting", "People who wait now.", numbers.waiting);
+        self.gauge("ginnel_signal_sessions", "Sessions now.", numbers.sessions);
+        self.counters("ginnel_signal_matches_total", "Matches.", &[], [([], numbers.matches)]);
+        self.counters("ginnel_signal_messages_total", "Signaling messages.", &[], [([], numbers.messages)]);
+        self.counters(
+            "ginnel_signal_errors_total",
+            "Errors told to clients by code.",
+            &["code"],
+            series(&numbers.errors_by_code),
+        );
+        self.counters(
+            "ginnel_signal_refusals_total",
+            "Refused connections and requests by reason.",
+            &["reason"],
+            series(&numbers.refusals_by_reason),
+        );
+    }
+
+    fn listeners(&self, numbers: impl Iterator<Item = (&'static str, web::Counters)>) {
+        let (mut open, mut ended) = (Vec::new(), Vec::new());
+        for (name, counters) in numbers {
+            open.push((name, counters.open));
+            ended.extend([
+                ([name, "accepted"], counters.handed_over),
+                ([name, "too-many"], counters.refused_open),
+                ([name, "too-many-of-prefix"], counters.refused_prefix),
+                ([name, "too-many-handshakes"], counters.refused_handshakes),
+                ([name, "handshake-failed"], counters.handshake_failed),
+                ([name, "handshake-late"], counters.handshake_late),
+            ]);
+        }
+        let gauge = prometheus::IntGaugeVec::new(
+            Opts::new("ginnel_connections", "TCP connections now, by key of [listen]."),
+            &["listener"],
+        )
+        .expect("a constant name and label are valid");
+        for (name, value) in open {
+            gauge.with_label_values(&[name]).set(signed(value));
+        }
+        self.register(gauge);
+        let help = "TCP connections by key of [listen] and outcome.";
+        self.counters("ginnel_connections_total", help, &["listener", "outcome"], ended);
+    }
+
+    fn counters<L: AsRef<[&'static str]>>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        series: impl IntoIterator<Item = (L, u64)>,
+    ) {
+        let counters =
+            IntCounterVec::new(Opts::new(name, help), labels).expect("constant names and labels are valid");
+        for (values, value) in series {
+            counters.with_label_values(values.as_ref()).inc_by(value);
+        }
+        self.register(counters);
+    }
+
+    fn gauge(&self, name: &str, help: &str, value: u64) {
+        let gauge = IntGauge::new(name, help).expect("a constant name is valid");
+        gauge.set(signed(value));
+        self.register(gauge);
+    }
+
+    fn register(&self, collector: impl prometheus::core::Collector + 'static) {
+        self.0.register(Box::new(collector)).expect("every name is used once");
+    }
+
+    fn into_text(self) -> String {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.0.gather(), &mut text).expect("writing to memory does not fail");
+        String::from_utf8(text).expect("the encoder writes text")
+    }
+}
+
+/// Labelled numbers as series of one label.
+fn series(numbers: &[(&'static str, u64)]) -> impl Iterator<Item = ([&'static str; 1], u64)> {
+    numbers.iter().map(|(label, number)| ([*label], *number))
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Resident memory, where the system tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_its_series() {
+        let mut metrics = Metrics::new();
+        metrics.relay(Box::new(|| RelayNumbers {
+            bytes_in: 1,
+            bytes_out: 2,
+            packets_by_verdict: vec![("forward", 3)],
+            drops_by_reason: vec![("no_permission", 4)],
+            send_failures: 6,
+            allocations: 5,
+        }));
+        metrics.signal(Box::new(|| SignalNumbers {
+            connections: 6,
+            waiting: 7,
+            sessions: 8,
+            matches: 9,
+            messages: 10,
+            errors_by_code: vec![("bad-json", 13)],
+            refusals_by_reason: vec![("origin", 14)],
+        }));
+        metrics
+            .listener("web", Box::new(|| web::Counters { open: 11, handed_over: 12, ..Default::default() }));
+        let text = metrics.text();
+        for line in [
+            "ginnel_relay_bytes_total{direction=\"in\"} 1",
+            "ginnel_relay_bytes_total{direction=\"out\"} 2",
+            "ginnel_relay_packets_total{verdict=\"forward\"} 3",
+            "ginnel_relay_drops_total{reason=\"no_permission\"} 4",
+            "ginnel_relay_allocations 5",
+            "ginnel_signal_connections 6",
+            "ginnel_signal_waiting 7",
+            "ginnel_signal_sessions 8",
+            "ginnel_signal_matches_total 9",
+            "ginnel_signal_messages_total 10",
+            "ginnel_signal_errors_total{code=\"bad-json\"} 13",
+            "ginnel_signal_refusals_total{reason=\"origin\"} 14",
+            "ginnel_connections{listener=\"web\"} 11",
+            "ginnel_connections_total{listener=\"web\",outcome=\"accepted\"} 12",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("\nprocess_resident_memory_bytes "));
+        assert_eq!(metrics.text().lines().count(), text.lines().count());
+    }
+}

@@ -1,0 +1,158 @@
+//! The relay as the appliance runs it: settings to its configuration, and what the matcher asks of it.
+//!
+//! It makes no decision about a packet or a credential; `turn-core` does.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use match_core::{IceServer, SessionId, Side};
+use relay_plane::RelayCounters;
+use turn_core::{
+    AddressPolicy, AddressRange, AllocationLimits, DropReason, External, PeerPolicy, SessionKey, StaticUser,
+    WorkerId,
+};
+
+use crate::metrics::RelayNumbers;
+use crate::settings::{Peers, Range, Settings, User};
+
+/// What the matcher asks of the relay: it mints credentials with the key that both know.
+pub(crate) struct Bridge {
+    handle: relay_plane::Handle,
+    key: SessionKey,
+    /// The configured name; `None`: the one by which a client came.
+    name: Option<String>,
+    ports: BTreeSet<u16>,
+    /// No credential lives longer than this from now.
+    credential_s_max: u64,
+}
+
+impl Bridge {
+    pub(crate) fn new(
+        relay: &relay_plane::Relay,
+        key: SessionKey,
+        settings: &Settings,
+        credential_s_max: u64,
+    ) -> Self {
+        let name = settings.server.names.first().cloned();
+        let ports = relay.listening().iter().map(SocketAddr::port).collect();
+        Self { handle: relay.handle(), key, name, ports, credential_s_max }
+    }
+}
+
+impl signal_plane::Relay for Bridge {
+    fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer> {
+        let side = match side {
+            Side::A => turn_core::Side::A,
+            Side::B => turn_core::Side::B,
+        };
+        let credential = self.key.mint(turn_core::SessionId(session.0), side, ends_unix_s);
+        let host = url_host(self.name.as_deref().unwrap_or(host));
+        let urls = self.ports.iter().map(|port| format!("turn:{host}:{port}?transport=udp")).collect();
+        vec![IceServer { urls, username: Some(credential.username), credential: Some(credential.password) }]
+    }
+
+    fn session_ended(&self, session: SessionId) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.handle.end_session(turn_core::SessionId(session.0), now + self.credential_s_max);
+    }
+}
+
+/// The relay's configuration. `listening`: the TCP sockets of this process, which must never be peers either.
+pub(crate) fn config(
+    settings: &Settings,
+    key: SessionKey,
+    listening: Vec<SocketAddr>,
+) -> relay_plane::Config {
+    let relay = &settings.relay;
+    let limits = relay.limits;
+    let external = settings.server.external.iter();
+    relay_plane::Config {
+        listen: settings.listen.turn.clone(),
+        workers: settings.server.workers,
+        limits: AllocationLimits {
+            per_side: limits.allocations_per_side.unwrap_or(0),
+            per_prefix: limits.allocations_per_prefix.unwrap_or(0),
+            total: limits.allocations.unwrap_or(0),
+        },
+        turn: turn_core::Config {
+            realm: relay.realm.clone(),
+            session_key: key,
+            session_peers: policy(relay.peers),
+            users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
+            addresses: AddressPolicy {
+                allow: relay.allow.iter().map(range).collect(),
+                deny: relay.deny.iter().map(range).collect(),
+                listening,
+                own_ips: Vec::new(),
+            },
+            external: external.map(|it| External { public: it.public, local: it.local }).collect(),
+            relay_ports: relay.ports.clone(),
+            old_channels: relay.old_channels,
+            lifetime_max: Duration::from_secs(u64::from(limits.lifetime_max_s)),
+            worker: WorkerId(0),
+            workers: 1,
+        },
+    }
+}
+
+/// The relay's counters under the names of the metrics.
+pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
+    let RelayCounters { turn, io } = counters;
+    RelayNumbers {
+        bytes_in: io.in_bytes,
+        bytes_out: io.out_bytes,
+        packets_by_verdict: vec![
+            ("answered", turn.bindings + turn.successes + turn.errors),
+            ("dropped", turn.drops.iter().sum()),
+            ("from_peer", turn.from_peer_packets),
+            ("routed", turn.routed_packets),
+            ("to_peer", turn.to_peer_packets),
+        ],
+        drops_by_reason: DropReason::ALL
+            .iter()
+            .map(|reason| (reason.label(), turn.drops[*reason as usize]))
+            .collect(),
+        send_failures: io.send_failures,
+        allocations: turn.allocations,
+    }
+}
+
+fn static_user(user: &User, realm: &str) -> StaticUser {
+    let password = std::str::from_utf8(user.password.expose()).expect("settings admit text only");
+    StaticUser::new(user.name.clone(), realm, password, policy(user.peers))
+}
+
+const fn policy(peers: Peers) -> PeerPolicy {
+    match peers {
+        Peers::Partner => PeerPolicy::Partner,
+        Peers::Appliance => PeerPolicy::Appliance,
+        Peers::Public => PeerPolicy::Public,
+    }
+}
+
+fn range(range: &Range) -> AddressRange {
+    AddressRange::new(range.first(), range.last()).expect("settings admit ordered ranges of one family only")
+}
+
+/// A host as it stands in a URL: an IPv6 address in brackets, if it is not already.
+fn url_host(host: &str) -> String {
+    if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_stand_in_urls_as_rfc_7065_has_them() {
+        for (host, expected) in [
+            ("chat.example.org", "chat.example.org"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("::1", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(url_host(host), expected);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Settings to running system: every part started in order, wired, and stopped in order.
+//!
+//! It holds no protocol logic; each part is its crate's.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use redact::Sensitive;
+use relay_plane::Relay;
+use relay_plane::web::{self, Caps, Decrypted, Web};
+use rustls::ServerConfig;
+use signal_plane::{Peer, Signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use turn_core::SessionKey;
+
+use crate::admin::Admin;
+use crate::limits::{
+    ADMIN_CONNECTIONS_MAX, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX, WEB_HANDSHAKES_MAX,
+};
+use crate::metrics::{Metrics, SignalNumbers};
+use crate::relay::{self, Bridge};
+use crate::settings::{self, Settings};
+use crate::tls::{self, CertificateError};
+
+/// The running system. Stop it with [`Appliance::stop`]; dropping it closes the listeners and drops the rest.
+pub struct Appliance {
+    admin: Arc<Admin>,
+    admin_listener: Web,
+    admin_task: JoinHandle<()>,
+    page_listeners: [Web; 2],
+    page_tasks: [JoinHandle<()>; 2],
+    signal: Signal,
+    relay: Relay,
+    listening: Vec<Listening>,
+    page: Option<String>,
+}
+
+/// One address that is listened on, in words that tell no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The key in the configuration.
+    pub key: &'static str,
+    /// What answers.
+    pub service: &'static str,
+    /// Which addresses, as a class.
+    pub class: &'static str,
+    /// The port, also where the configuration left the choice to the system.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub transport: &'static str,
+}
+
+/// The system could not be started; nothing of it runs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No certificate could be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The relay could not be started for another reason.
+    #[error(transparent)]
+    Relay(relay_plane::StartError),
+    /// The operating system has no randomness for secrets.
+    #[error("the operating system gives no random numbers; check that getrandom(2) is permitted here")]
+    Randomness,
+}
+
+impl From<relay_plane::StartError> for StartError {
+    fn from(error: relay_plane::StartError) -> Self {
+        match error {
+            relay_plane::StartError::Bind { address, source } => {
+                Self::Listen(ListenError { key: TURN_KEY, address, source })
+            }
+            error => Self::Relay(error),
+        }
+    }
+}
+
+/// An address of the configuration could not be listened on.
+#[derive(Debug)]
+pub struct ListenError {
+    /// The key in the configuration.
+    pub key: &'static str,
+    /// The address.
+    pub address: Sensitive<SocketAddr>,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+impl Appliance {
+    /// Starts everything the settings ask for; call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The first part that could not be started.
+    pub fn start(settings: &Settings) -> Result<Self, StartError> {
+        let listen = &settings.listen;
+        let tls = tls::server_config(&settings.tls, &settings.server.names)?;
+        let mut metrics = Metrics::new();
+        let mut listening = Vec::new();
+        let mut open = |listener: Listener, addresses: &[SocketAddr], tls| {
+            let (web, queue) = listener.open(addresses, tls)?;
+            metrics.listener(listener.name, Box::new(web.counters()));
+            listening.extend(web.addresses().iter().map(|address| listener.listening(*address)));
+            Ok::<_, StartError>((web, queue))
+        };
+        let (web, web_queue) = open(WEB, &listen.web, Some(tls))?;
+        let (local, local_queue) = open(LOCAL, &listen.local, None)?;
+        let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
+
+        let sockets = [&web, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
+        let (relay, signal) = start_relay_and_signal(settings, sockets)?;
+        listening.splice(0..0, relay.listening().iter().map(|address| listening_turn(*address)));
+        let page_tasks = [
+            tokio::spawn(feed(web_queue, signal.clone(), true)),
+            tokio::spawn(feed(local_queue, signal.clone(), false)),
+        ];
+        let handle = relay.handle();
+        metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
+        let numbers = signal.clone();
+        metrics.signal(Box::new(move || signal_numbers(&numbers.counters())));
+        let admin = Admin::new(metrics);
+        let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
+        let page = page(&local, &web, &settings.server.names);
+        let page_listeners = [web, local];
+        Ok(Self {
+            admin,
+            admin_listener,
+            admin_task,
+            page_listeners,
+            page_tasks,
+            signal,
+            relay,
+            listening,
+            page,
+        })
+    }
+
+    /// Stops everything: first `/readyz` says so, then the listeners close, then people are told, and the
+    /// admin pages go last.
+    pub async fn stop(self) {
+        self.admin.stopping();
+        for listener in self.page_listeners {
+            listener.stop().await;
+        }
+        self.signal.stop().await;
+        // Its workers end within one turn of their loops.
+        self.relay.stop();
+        for task in self.page_tasks {
+            end(task).await;
+        }
+        self.admin_listener.stop().await;
+        end(self.admin_task).await;
+    }
+
+    /// What is listened on.
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    /// The address to open in a browser, if any listener serves the page: on this machine without TLS if
+    /// possible, because there browsers neither warn nor refuse the camera.
+    pub fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, source) = (self.key, &self.source);
+        let (class, port) = (class(self.address.expose().ip()), self.address.expose().port());
+        let variable = settings::variable(key);
+        write!(f, "{key}: cannot listen on port {port} of {class}: {source}; ")?;
+        match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                write!(f, "stop the program that uses it (ss -lptun 'sport = :{port}' shows it) or choose ")?;
+                write!(f, "another port in {key} ({variable})")
+            }
+            io::ErrorKind::PermissionDenied => {
+                write!(f, "choose a port from 1024 up in {key} ({variable}) or grant CAP_NET_BIND_SERVICE")
+            }
+            _ => write!(f, "name an address that this machine has in {key} ({variable})"),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+/// A group of TCP listeners.
+#[derive(Clone, Copy)]
+struct Listener {
+    key: &'static str,
+    /// Its label in the metrics.
+    name: &'static str,
+    service: &'static str,
+    caps: Caps,
+}
+
+impl Listener {
+    fn open(
+        self,
+        addresses: &[SocketAddr],
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<(Web, mpsc::Receiver<Decrypted>), ListenError> {
+        let config = web::Config { addresses: addresses.to_vec(), tls, caps: self.caps };
+        Web::start(config).map_err(|error| ListenError {
+            key: self.key,
+            address: error.address,
+            source: error.source,
+        })
+    }
+
+    fn listening(self, address: SocketAddr) -> Listening {
+        let (key, service) = (self.key, self.service);
+        Listening { key, service, class: class(address.ip()), port: address.port(), transport: "tcp" }
+    }
+}
+
+fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
+    let port = |listener: &Web| listener.addresses().first().map(SocketAddr::port);
+    let name = names.first().map_or("localhost", String::as_str);
+    let without_tls = port(local).map(|port| format!("http://localhost:{port}"));
+    without_tls.or_else(|| port(web).map(|port| format!("https://{name}:{port}")))
+}
+
+/// The two parts that share a key, made here and kept in memory only.
+fn start_relay_and_signal(settings: &Settings, tcp: Vec<SocketAddr>) -> Result<(Relay, Signal), StartError> {
+    let key = SessionKey::new(random()?);
+    let relay = Relay::start(relay::config(settings, key.clone(), tcp))?;
+    let matcher = match_core::Config { rooms: settings.matching.rooms, ..Default::default() };
+    let bridge = Bridge::new(&relay, key, settings, matcher.session_ttl_s);
+    let config = signal_plane::Config {
+        matcher,
+        origins: settings.server.origins.clone(),
+        names: host_names(&settings.server.names),
+        ..Default::default()
+    };
+    let signal = Signal::start(config, Arc::new(bridge), random()?);
+    Ok((relay, signal))
+}
+
+fn random() -> Result<[u8; 32], StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
+    Ok(bytes)
+}
+
+fn listening_turn(address: SocketAddr) -> Listening {
+    let class = class(address.ip());
+    Listening { key: TURN_KEY, service: "STUN, TURN", class, port: address.port(), transport: "udp" }
+}
+
+/// The names as they stand in a Host header. Who names some still opens the page on this machine by its own.
+fn host_names(names: &[String]) -> Vec<String> {
+    let local = tls::LOCAL_NAMES.iter().copied().filter(|_| !names.is_empty());
+    let in_header = |name: &str| match name.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => name.to_owned(),
+    };
+    names.iter().map(String::as_str).chain(local).map(in_header).collect()
+}
+
+fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
+    let matcher = &counters.matcher;
+    SignalNumbers {
+        connections: matcher.connections,
+        waiting: matcher.waiting,
+        sessions: matcher.sessions,
+        matches: matcher.matches_total,
+        messages: matcher.messages_total,
+        errors_by_code: matcher.errors().map(|(code, number)| (code.label(), number)).collect(),
+        refusals_by_reason: counters.refusals().map(|(reason, number)| (reason.label(), number)).collect(),
+    }
+}
+
+/// Serves each stream of a queue on a task of its own, until the queue ends. The listener's limits bound the
+/// tasks, because a stream keeps its place.
+async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, secure: bool) {
+    while let Some(Decrypted { stream, from }) = queue.recv().await {
+        let signal = signal.clone();
+        tokio::spawn(async move { signal.serve(stream, Peer { address: from, secure }).await });
+    }
+}
+
+async fn end(task: JoinHandle<()>) {
+    task.abort();
+    // Cancelled is what we asked for; a panic was reported when it happened.
+    let _ = task.await;
+}
+
+/// What may be said of a listening address.
+fn class(address: IpAddr) -> &'static str {
+    match (address.is_ipv4(), address.is_unspecified(), address.is_loopback()) {
+        (true, true, _) => "every IPv4 address",
+        (true, _, true) => "an IPv4 loopback address",
+        (true, _, _) => "one IPv4 address",
+        (false, true, _) => "every IPv6 address",
+        (false, _, true) => "the IPv6 loopback address",
+        (false, _, _) => "one IPv6 address",
+    }
+}
+
+const TURN_KEY: &str = "listen.turn";
+
+const WEB: Listener = Listener {
+    key: "listen.web",
+    name: "web",
+    service: "HTTPS, WebSocket",
+    caps: Caps {
+        open: WEB_CONNECTIONS_MAX,
+        open_per_prefix: WEB_CONNECTIONS_PER_PREFIX_MAX,
+        handshakes: WEB_HANDSHAKES_MAX,
+    },
+};
+
+/// All its clients share the prefix of loopback, so the prefix has no limit of its own.
+const LOCAL: Listener = Listener {
+    key: "listen.local",
+    name: "local",
+    service: "HTTP, WebSocket",
+    caps: Caps {
+        open: WEB_CONNECTIONS_MAX,
+        open_per_prefix: WEB_CONNECTIONS_MAX,
+        handshakes: WEB_HANDSHAKES_MAX,
+    },
+};
+
+const ADMIN: Listener = Listener {
+    key: "listen.admin",
+    name: "admin",
+    service: "metrics, health",
+    caps: Caps {
+        open: ADMIN_CONNECTIONS_MAX,
+        open_per_prefix: ADMIN_CONNECTIONS_MAX,
+        handshakes: ADMIN_CONNECTIONS_MAX,
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_hosts_include_this_machine_and_no_names_mean_any() {
+        assert!(host_names(&[]).is_empty());
+        let names = host_names(&["chat.example.org".to_owned(), "2001:db8::1".to_owned()]);
+        assert_eq!(names, ["chat.example.org", "[2001:db8::1]", "127.0.0.1", "[::1]", "localhost"]);
+    }
+}

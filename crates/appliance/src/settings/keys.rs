@@ -1,0 +1,303 @@
+//! The table of all configuration keys: the one place where a key, its default and its meaning are written.
+//!
+//! The default file and the reference are printed from it, and what is not in it is refused. What a value
+//! means beyond its type is decided by the readers beside this file.
+
+/// One key of the configuration.
+pub(crate) struct Key {
+    /// Section and name, as in `listen.turn`.
+    pub(crate) path: &'static str,
+    /// What may stand there.
+    pub(crate) kind: Kind,
+    /// The default, in TOML.
+    pub(crate) default: &'static str,
+    /// What it is for, in one line.
+    pub(crate) meaning: &'static str,
+}
+
+/// The type of a value.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Switch,
+    /// A whole number within bounds.
+    Number { min: i64, max: i64 },
+    /// A list of texts.
+    Texts,
+    /// A list of static users.
+    Users,
+}
+
+impl Key {
+    /// The section, or nothing for a key that stands above all sections.
+    pub(crate) fn section(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The name within its section.
+    pub(crate) fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// The environment variable that overrides it.
+    pub(crate) fn variable(&self) -> String {
+        format!("GINNEL_{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+impl Kind {
+    /// What may stand there, for people.
+    pub(crate) fn description(self) -> String {
+        match self {
+            Self::Text => "a text in quotes".to_owned(),
+            Self::Choice(words) => {
+                let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+            Self::Switch => "true or false".to_owned(),
+            Self::Number { min, max } if min == max => format!("{min}"),
+            Self::Number { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Texts => "a list of texts in quotes".to_owned(),
+            Self::Users => "a list of { name, password_file, peers }".to_owned(),
+        }
+    }
+}
+
+/// The key of that path.
+pub(crate) fn key(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Who a relayed packet may go to, as configured for session credentials.
+pub(crate) const PEERS: &[&str] = &["partner", "appliance", "public"];
+
+/// The same for static users, who have no session and so no partner.
+pub(crate) const USER_PEERS: &[&str] = &["appliance", "public"];
+
+/// The names within one entry of `relay.user`, with what each is for.
+pub(crate) const USER_FIELDS: &[(&str, &str)] = &[
+    ("name", "user name, without a colon"),
+    ("password_file", "file that holds the password: 8 bytes or more, not readable by everyone"),
+    ("peers", "\"appliance\" (the default) or \"public\""),
+];
+
+/// All keys, in the order of the default file; the keys of a section stand together.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        path: "version",
+        kind: Kind::Number { min: 1, max: 1 },
+        default: "1",
+        meaning: "Version of this file's format.",
+    },
+    Key {
+        path: "listen.turn",
+        kind: Kind::Texts,
+        default: r#"["0.0.0.0:3478", "[::]:3478"]"#,
+        meaning: "Addresses for STUN and TURN over UDP.",
+    },
+    Key {
+        path: "listen.turns",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Addresses for TURN over TLS; must be empty, this version has none.",
+    },
+    Key {
+        path: "listen.web",
+        kind: Kind::Texts,
+        default: r#"["0.0.0.0:8443", "[::]:8443"]"#,
+        meaning: "Addresses for the page and the signaling over HTTPS.",
+    },
+    Key {
+        path: "listen.local",
+        kind: Kind::Texts,
+        default: r#"["127.0.0.1:8080"]"#,
+        meaning: "Loopback addresses for the same over plain HTTP, which browsers on this machine trust.",
+    },
+    Key {
+        path: "listen.admin",
+        kind: Kind::Text,
+        default: r#""127.0.0.1:9641""#,
+        meaning: "Address for /metrics, /healthz and /readyz; keep it on loopback or behind a firewall.",
+    },
+    Key {
+        path: "listen.http",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Addresses for certificate challenges and redirects; must be empty, this version has none.",
+    },
+    Key {
+        path: "listen.trusted_proxies",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Proxies that may tell a client's address; must be empty, this version trusts none.",
+    },
+    Key {
+        path: "server.names",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Host names that are this server; empty: any name a client used.",
+    },
+    Key {
+        path: "server.external",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: r#"Public address behind a 1:1 NAT, "PUBLIC" or "PUBLIC/LOCAL", at most one per family."#,
+    },
+    Key {
+        path: "server.origins",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Web origins that may use the signaling, like https://chat.example.org, our own \
+                  included; empty: our own only.",
+    },
+    Key {
+        path: "server.workers",
+        kind: Kind::Number { min: 0, max: 256 },
+        default: "0",
+        meaning: "Relay threads; 0: one per core.",
+    },
+    Key {
+        path: "tls.mode",
+        kind: Kind::Choice(&["self-signed", "files"]),
+        default: r#""self-signed""#,
+        meaning: "Where the certificate of `listen.web` comes from: made at start, or from files.",
+    },
+    Key {
+        path: "tls.certificate",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: r#"Certificate chain in PEM, our own first; for mode = "files"."#,
+    },
+    Key {
+        path: "tls.key",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: r#"Private key in PEM, not readable by everyone; for mode = "files"."#,
+    },
+    Key {
+        path: "relay.realm",
+        kind: Kind::Text,
+        default: r#""ginnel""#,
+        meaning: "TURN realm; changing it changes every static user's key.",
+    },
+    Key {
+        path: "relay.ports",
+        kind: Kind::Text,
+        default: r#""49152-65535""#,
+        meaning: r#"UDP ports of relay sockets, which exist for "public" credentials only."#,
+    },
+    Key {
+        path: "relay.peers",
+        kind: Kind::Choice(PEERS),
+        default: r#""partner""#,
+        meaning: "Whom people who were paired here may reach through the relay: their partner, any \
+                  allocation of this appliance, or the Internet.",
+    },
+    Key {
+        path: "relay.allow",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: r#"Ranges opened to "public" credentials, like "10.1.0.0/16" or "10.1.0.5-10.1.0.9"."#,
+    },
+    Key {
+        path: "relay.deny",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: r#"Ranges closed to "public" credentials, besides private and special ones; beats allow."#,
+    },
+    Key {
+        path: "relay.old_channels",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Admits channel numbers 0x5000-0x7FFF, for clients older than RFC 8656.",
+    },
+    Key {
+        path: "relay.user",
+        kind: Kind::Users,
+        default: "[]",
+        meaning: "Static users, for other software.",
+    },
+    Key {
+        path: "relay.limits.allocations_per_side",
+        kind: Kind::Number { min: 0, max: 1_024 },
+        default: "16",
+        meaning: "Allocations of one side of a session; 0: no limit.",
+    },
+    Key {
+        path: "relay.limits.allocations_per_prefix",
+        kind: Kind::Number { min: 0, max: 1_000_000 },
+        default: "256",
+        meaning: "Allocations of one /24 (IPv4) or /48 (IPv6); 0: no limit.",
+    },
+    Key {
+        path: "relay.limits.allocations",
+        kind: Kind::Number { min: 0, max: 1_000_000 },
+        default: "10000",
+        meaning: "Allocations in all; 0: no limit.",
+    },
+    Key {
+        path: "relay.limits.lifetime_max_s",
+        kind: Kind::Number { min: 600, max: 86_400 },
+        default: "3600",
+        meaning: "Longest time an allocation lives without a refresh, in seconds.",
+    },
+    Key {
+        path: "match.rooms",
+        kind: Kind::Switch,
+        default: "true",
+        meaning: "Whether people may open rooms and share their links.",
+    },
+    Key {
+        path: "match.room_size",
+        kind: Kind::Number { min: 2, max: 2 },
+        default: "2",
+        meaning: "People in a room; this version knows rooms of two.",
+    },
+    Key {
+        path: "privacy.require_sealed",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Whether set-ups must be sealed between the two; must be false, this version has none.",
+    },
+    Key {
+        path: "log.level",
+        kind: Kind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
+        default: r#""info""#,
+        meaning: "What is logged; no level logs an address, a name, a room or a set-up.",
+    },
+    Key {
+        path: "log.format",
+        kind: Kind::Choice(&["auto", "text", "json"]),
+        default: r#""auto""#,
+        meaning: "auto: text on a terminal, JSON otherwise.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn paths_and_variables_are_unique_and_sections_stand_together() {
+        let paths: BTreeSet<_> = KEYS.iter().map(|key| key.path).collect();
+        let variables: BTreeSet<_> = KEYS.iter().map(Key::variable).collect();
+        assert_eq!((paths.len(), variables.len()), (KEYS.len(), KEYS.len()));
+        let mut sections: Vec<_> = KEYS.iter().map(Key::section).collect();
+        sections.dedup();
+        let distinct: BTreeSet<_> = sections.iter().collect();
+        assert_eq!(distinct.len(), sections.len());
+    }
+
+    #[test]
+    fn every_meaning_is_one_sentence_line() {
+        for key in KEYS {
+            assert!(key.meaning.ends_with('.') && !key.meaning.contains('\n'), "{}", key.path);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The configuration: one file, the environment and defaults, read once and checked whole.
+//!
+//! Keys are listed in `keys.rs`; each section has its reader. Nothing is started here.
+
+mod draft;
+mod keys;
+mod listen;
+mod problem;
+mod range;
+#[cfg(test)]
+mod reference;
+mod relay;
+mod render;
+mod server;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tracing::level_filters::LevelFilter;
+
+use crate::limits::CONFIG_BYTES_MAX;
+use draft::Draft;
+use source::Folders;
+
+pub(crate) use draft::variable;
+pub use listen::Listen;
+pub use problem::{Problem, Problems};
+pub use range::Range;
+pub use relay::{Limits, Peers, Relay, User};
+pub use render::default_file;
+pub use server::{External, Server};
+pub use source::Secret;
+pub use tls::Tls;
+
+/// A configuration that was checked whole: what it says is possible, and the files it names are read.
+pub struct Settings {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[server]`
+    pub server: Server,
+    /// `[tls]`
+    pub tls: Tls,
+    /// `[relay]`
+    pub relay: Relay,
+    /// `[match]`
+    pub matching: Matching,
+    /// `[log]`
+    pub log: Log,
+    /// What the operator should know, though nothing is wrong; one sentence each.
+    pub notices: Vec<String>,
+    draft: Draft,
+}
+
+/// `[match]`: how people meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matching {
+    /// Whether rooms may be opened.
+    pub rooms: bool,
+}
+
+/// `[log]`: what is logged and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The most talkative level that is written.
+    pub level: LevelFilter,
+    /// How a line looks.
+    pub format: Format,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a reading depends on besides the file.
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    ipv6: bool,
+}
+
+impl Settings {
+    /// Reads the file, if one is named, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that could be found in one reading.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, Problems> {
+        let text = file.map(read_file).transpose()?;
+        let mut draft = Draft::new(text, &environment.variables);
+        let folders = Folders::new(file, &environment.variables);
+        let mut notices = Vec::new();
+        let listen = Listen::read(&mut draft, environment.ipv6, &mut notices);
+        let server = Server::read(&mut draft);
+        let tls = Tls::read(&mut draft, &folders, &rustls::crypto::ring::default_provider());
+        let relay = Relay::read(&mut draft, &listen, &folders);
+        if draft.switch("privacy.require_sealed") {
+            let place = draft.place("privacy.require_sealed");
+            let wrong = "must be false: this version of ginnel has no sealing";
+            draft.refuse("privacy.require_sealed", place, wrong, "set it to false or remove it");
+        }
+        let matching = Matching { rooms: draft.switch("match.rooms") };
+        let log = Log::read(&draft);
+        if !draft.problems.is_empty() {
+            let mut problems = std::mem::take(&mut draft.problems);
+            problems.sort_by_key(|problem| problem.line);
+            return Err(Problems(problems));
+        }
+        Ok(Self { listen, server, tls, relay, matching, log, notices, draft })
+    }
+}
+
+impl Environment {
+    /// The variables of this process and the abilities of this machine.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self { variables: std::env::vars_os().filter_map(text).collect(), ipv6: listen::machine_has_ipv6() }
+    }
+}
+
+impl Log {
+    fn read(draft: &Draft) -> Self {
+        let level = draft.text("log.level").parse().expect("the key is a choice of level names");
+        let format = match draft.text("log.format").as_str() {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            _ => Format::Auto,
+        };
+        Self { level, format }
+    }
+}
+
+fn read_file(path: &Path) -> Result<(PathBuf, String), Problems> {
+    let refuse = |source::Refusal { wrong, right }| {
+        let file = Some(path.to_owned());
+        Problems(vec![Problem { file, line: None, variable: None, key: None, wrong, right }])
+    };
+    let bytes = source::read(path, CONFIG_BYTES_MAX).map_err(refuse)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| refuse(source::Refusal::new("is not UTF-8 text", "save it as UTF-8")))?;
+    Ok((path.to_owned(), text))
+}

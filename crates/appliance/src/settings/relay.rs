@@ -1,0 +1,335 @@
+//! `[relay]`: who may relay what to where.
+//!
+//! It reads the rules; `turn-core` applies them.
+
+use std::ops::RangeInclusive;
+
+use super::draft::{Draft, Item, Place, Value, nearest};
+use super::keys::{USER_FIELDS, USER_PEERS};
+use super::listen::Listen;
+use super::range::Range;
+use super::source::{Folders, Secret, read_secret};
+use crate::limits::{PASSWORD_BYTES_MIN, PASSWORD_FILE_BYTES_MAX, REALM_BYTES_MAX, USER_NAME_BYTES_MAX};
+
+/// The relay's rules.
+pub struct Relay {
+    /// TURN realm.
+    pub realm: String,
+    /// UDP ports of relay sockets.
+    pub ports: RangeInclusive<u16>,
+    /// Policy of session credentials.
+    pub peers: Peers,
+    /// Opened to `public` credentials.
+    pub allow: Vec<Range>,
+    /// Closed to `public` credentials; stronger than `allow`.
+    pub deny: Vec<Range>,
+    /// Whether channel numbers above 0x4FFF are admitted.
+    pub old_channels: bool,
+    /// Static users.
+    pub users: Vec<User>,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+/// Whom a credential's packets may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// The other side of the session.
+    Partner,
+    /// Any allocation of this appliance.
+    Appliance,
+    /// The Internet, by the rules.
+    Public,
+}
+
+/// A static user. Its name and password are for protocol work only.
+#[derive(Clone)]
+pub struct User {
+    /// User name, without a colon.
+    pub name: String,
+    /// Password.
+    pub password: Secret,
+    /// [`Peers::Appliance`] or [`Peers::Public`].
+    pub peers: Peers,
+}
+
+/// Limits of the relay; `None`: no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Allocations of one side of a session.
+    pub allocations_per_side: Option<u32>,
+    /// Allocations of one /24 or /48.
+    pub allocations_per_prefix: Option<u32>,
+    /// Allocations in all.
+    pub allocations: Option<u32>,
+    /// Longest lifetime of an allocation between refreshes, in seconds.
+    pub lifetime_max_s: u32,
+}
+
+impl Relay {
+    pub(super) fn read(draft: &mut Draft, listen: &Listen, folders: &Folders) -> Self {
+        let realm = draft.text("relay.realm");
+        if realm.is_empty() || realm.len() > REALM_BYTES_MAX || realm.contains(['"', '\\', ':']) {
+            let right = format!("write 1 to {REALM_BYTES_MAX} bytes without quotes, backslash and colon");
+            draft.refuse("relay.realm", draft.place("relay.realm"), "is not a realm", &right);
+        }
+        Self {
+            realm,
+            ports: read_ports(draft, listen),
+            peers: Peers::parse(&draft.text("relay.peers")).expect("the key is a choice of these words"),
+            allow: read_ranges(draft, "relay.allow"),
+            deny: read_ranges(draft, "relay.deny"),
+            old_channels: draft.switch("relay.old_channels"),
+            users: read_users(draft, folders),
+            limits: Limits::read(draft),
+        }
+    }
+
+    /// For whom the relay is open, in a sentence for the operator.
+    pub fn openness(&self) -> String {
+        let public = self.users.iter().filter(|user| user.peers == Peers::Public).count();
+        let mut sentence = match self.peers {
+            Peers::Partner => "The relay is closed: it carries packets between the two of a session only.",
+            Peers::Appliance => "The relay is closed: it carries packets between its own clients only.",
+            Peers::Public => {
+                "The relay is open: everyone who is paired here may reach the Internet through it."
+            }
+        }
+        .to_owned();
+        if !self.users.is_empty() {
+            let users = self.users.len();
+            let noun = if users == 1 { "static user has" } else { "static users have" };
+            sentence.push_str(&format!(" {users} {noun} a password, {public} of them for the Internet."));
+        }
+        sentence
+    }
+}
+
+impl Peers {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "partner" => Some(Self::Partner),
+            "appliance" => Some(Self::Appliance),
+            "public" => Some(Self::Public),
+            _ => None,
+        }
+    }
+}
+
+impl Limits {
+    fn read(draft: &Draft) -> Self {
+        let limit = |key| Some(draft.number(key)).filter(|limit| *limit > 0);
+        Self {
+            allocations_per_side: limit("relay.limits.allocations_per_side"),
+            allocations_per_prefix: limit("relay.limits.allocations_per_prefix"),
+            allocations: limit("relay.limits.allocations"),
+            lifetime_max_s: draft.number("relay.limits.lifetime_max_s"),
+        }
+    }
+}
+
+fn read_ports(draft: &mut Draft, listen: &Listen) -> RangeInclusive<u16> {
+    let key = "relay.ports";
+    let place = draft.place(key);
+    let text = draft.text(key);
+    let parsed = text
+        .split_once('-')
+        .and_then(|(low, high)| Some((low.trim().parse::<u16>().ok()?, high.trim().parse::<u16>().ok()?)));
+    let Some((low, high)) = parsed else {
+        draft.refuse(key, place, "is not a range of ports", "write it like \"49152-65535\", up to 65535");
+        return PORTS_DEFAULT;
+    };
+    if low > high {
+        draft.refuse(key, place, "has its ends swapped", "write the lower port first");
+    } else if low < 1_024 {
+        draft.refuse(key, place, "reaches below port 1024", "start at 1024 or higher");
+    } else if let Some((other, port)) = listen.ports().find(|(_, port)| (low..=high).contains(port)) {
+        if place == Place::Default {
+            let wrong = format!("takes port {port}, which is one of relay.ports");
+            draft.refuse(other, draft.place(other), &wrong, "choose another port or move relay.ports");
+        } else {
+            let wrong = format!("holds port {port}, which {other} takes");
+            draft.refuse(key, place, &wrong, &format!("move the range or {other}"));
+        }
+    }
+    low..=high
+}
+
+fn read_ranges(draft: &mut Draft, key: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for (text, place) in draft.texts(key) {
+        match Range::parse(&text) {
+            Ok(range) => ranges.push(range),
+            Err((wrong, right)) => draft.refuse(key, place, wrong, right),
+        }
+    }
+    ranges
+}
+
+fn read_users(draft: &mut Draft, folders: &Folders) -> Vec<User> {
+    let mut users: Vec<(User, Place)> = Vec::new();
+    for entry in draft.entries(KEY).to_vec() {
+        let Some(user) = read_user(draft, folders, &entry) else { continue };
+        if let Some((_, place)) = users.iter().find(|(other, _)| other.name == user.name) {
+            let first = match place {
+                Place::Line(line) => format!("rename or remove one; the first is in line {line}"),
+                Place::Default | Place::Variable => "rename or remove one".to_owned(),
+            };
+            draft.refuse(KEY, entry.place, "has the name of another user", &first);
+            continue;
+        }
+        users.push((user, entry.place));
+    }
+    users.into_iter().map(|(user, _)| user).collect()
+}
+
+/// One entry; nothing if it was refused.
+fn read_user(draft: &mut Draft, folders: &Folders, entry: &Item) -> Option<User> {
+    let Value::Table(fields) = &entry.value else { unreachable!("the kind of the key") };
+    let known = |name: &str| USER_FIELDS.iter().any(|(field, _)| *field == name);
+    if let Some((name, item)) = fields.iter().find(|(name, _)| !known(name)) {
+        let right = match nearest(name, USER_FIELDS.iter().map(|(field, _)| *field)) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => "a user has name, password_file and peers".to_owned(),
+        };
+        draft.refuse(KEY, item.place, "has a field that users do not have", &right);
+        return None;
+    }
+    let mut field = |name: &str| match fields.iter().find(|(field, _)| field == name) {
+        Some((_, Item { value: Value::Text(text), place })) => Some((text.clone(), *place)),
+        Some((_, item)) => {
+            draft.refuse(KEY, item.place, &format!("{name} is not a text"), "put it in quotes");
+            None
+        }
+        None if name == "peers" => Some(("appliance".to_owned(), Place::Default)),
+        None => {
+            draft.refuse(
+                KEY,
+                entry.place,
+                &format!("a user has no {name}"),
+                &format!("add {name} = \"...\""),
+            );
+            None
+        }
+    };
+    let (name, file, peers) = (field("name"), field("password_file"), field("peers"));
+    let name = name.and_then(|(name, place)| check_name(draft, name, place));
+    let password = file.and_then(|(file, place)| read_password(draft, folders, &file, place));
+    let peers = peers.and_then(|(word, place)| {
+        let known = USER_PEERS.contains(&word.as_str()).then(|| Peers::parse(&word)).flatten();
+        if known.is_none() {
+            let right = "write \"appliance\" or \"public\"; a static user has no session and so no partner";
+            draft.refuse(KEY, place, "peers is not what a user can have", right);
+        }
+        known
+    });
+    Some(User { name: name?, password: password?, peers: peers? })
+}
+
+fn check_name(draft: &mut Draft, name: String, place: Place) -> Option<String> {
+    // A colon marks the names of session credentials.
+    let valid = (1..=USER_NAME_BYTES_MAX).contains(&name.len())
+        && !name.contains(|c: char| c == ':' || c.is_control());
+    if !valid {
+        let right = format!("write 1 to {USER_NAME_BYTES_MAX} bytes without a colon");
+        draft.refuse(KEY, place, "name is not a user name", &right);
+    }
+    valid.then_some(name)
+}
+
+fn read_password(draft: &mut Draft, folders: &Folders, file: &str, place: Place) -> Option<Secret> {
+    let path = folders.resolve(file);
+    let password = match read_secret(&path, PASSWORD_FILE_BYTES_MAX) {
+        Ok(content) => trimmed(&content),
+        Err(refusal) => {
+            let refusal = refusal.of(&path);
+            draft.refuse(KEY, place, &refusal.wrong, &refusal.right);
+            return None;
+        }
+    };
+    let bytes = password.expose();
+    let shown = path.display();
+    let wrong = if bytes.is_empty() {
+        format!("{shown} holds no password")
+    } else if bytes.len() < PASSWORD_BYTES_MIN {
+        format!("{shown} holds a password of fewer than {PASSWORD_BYTES_MIN} bytes")
+    } else if is_guessable(bytes) {
+        format!("{shown} holds a password that everyone tries first")
+    } else if std::str::from_utf8(bytes).is_err() || bytes.iter().any(u8::is_ascii_control) {
+        format!("{shown} does not hold one line of text")
+    } else {
+        return Some(password);
+    };
+    draft.refuse(KEY, place, &wrong, &format!("make one: (umask 077; openssl rand -hex 16 > {shown})"));
+    None
+}
+
+/// Without the line's end that editors and `echo` add.
+fn trimmed(content: &Secret) -> Secret {
+    let bytes = content.expose();
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    Secret::new(bytes.strip_suffix(b"\r").unwrap_or(bytes).to_vec())
+}
+
+/// One character repeated, digits in a row, or a word of examples and of lists of default passwords, perhaps
+/// with digits behind it.
+fn is_guessable(password: &[u8]) -> bool {
+    let lower = password.to_ascii_lowercase();
+    let repeated = lower.iter().all(|byte| *byte == lower[0]);
+    let word: Vec<u8> = lower.iter().copied().filter(u8::is_ascii_alphabetic).collect();
+    let counted = b"01234567890123456789".windows(lower.len()).any(|run| run == lower);
+    repeated || counted || GUESSES.iter().any(|guess| guess.as_bytes() == word)
+}
+
+/// What stands in examples; letters only.
+const GUESSES: &[&str] = &[
+    "admin",
+    "administrator",
+    "changeit",
+    "changeme",
+    "changethis",
+    "default",
+    "example",
+    "ginnel",
+    "letmein",
+    "mypassword",
+    "mysecret",
+    "password",
+    "passwort",
+    "qwerty",
+    "qwertyuiop",
+    "replaceme",
+    "secret",
+    "topsecret",
+    "yourpassword",
+    "yoursecret",
+];
+
+const KEY: &str = "relay.user";
+
+/// Stands in for a refused range while the rest is read.
+const PORTS_DEFAULT: RangeInclusive<u16> = 49_152..=65_535;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_examples_are_guessable() {
+        for password in
+            ["changeme", "Change-Me!", "PASSWORD", "password123", "12345678", "aaaaaaaa", "secret_01"]
+        {
+            assert!(is_guessable(password.as_bytes()), "{password}");
+        }
+        for password in ["kRx7-mwQ2", "correct horse", "a1b2c3d4e5"] {
+            assert!(!is_guessable(password.as_bytes()), "{password}");
+        }
+    }
+
+    #[test]
+    fn only_the_line_end_is_trimmed() {
+        for (content, password) in [("a b \n", "a b "), ("a\r\n", "a"), ("a\n\n", "a\n"), ("", "")] {
+            assert_eq!(trimmed(&Secret::new(content.into())).expose(), password.as_bytes());
+        }
+    }
+}

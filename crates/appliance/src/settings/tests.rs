@@ -1,0 +1,350 @@
+//! What a configuration may not say, and how it is told.
+//!
+//! The binary's own tests repeat the cases that a shell sees; here are all of them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::*;
+
+#[test]
+fn the_defaults_are_accepted_and_the_default_file_says_the_same() {
+    let none = accepted(None, &[]);
+    let folder = Folder::new();
+    let file = folder.write("ginnel.toml", &default_file());
+    assert_eq!(none.to_json(), accepted(Some(&file), &[]).to_json());
+    let shown = folder.write("shown.toml", &none.to_toml());
+    assert_eq!(none.to_json(), accepted(Some(&shown), &[]).to_json());
+}
+
+#[test]
+fn mistakes_are_told_with_line_key_reason_and_remedy() {
+    let folder = Folder::new();
+    folder.write_secrets();
+    for (text, line, key, wrong, right) in MISTAKES {
+        let file = folder.write("ginnel.toml", text);
+        let problems = refused(Some(&file), &[]);
+        let told = problems.to_string();
+        let problem = problems.0.iter().find(|problem| problem.key.as_deref() == Some(*key));
+        let problem = problem.unwrap_or_else(|| panic!("{text}\n{told}"));
+        assert_eq!((problem.line, problem.file.as_ref()), (Some(*line), Some(&file)), "{text}\n{told}");
+        assert!(problem.wrong.contains(wrong) && problem.right.contains(right), "{text}\n{told}");
+        assert!(told.contains(&format!("ginnel.toml:{line}: {key}: ")), "{text}\n{told}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let folder = Folder::new();
+    let file = folder.write("ginnel.toml", "[log]\nlevel = 1\ncolour = 2\n[relay]\nports = \"9-8\"\n");
+    let problems = refused(Some(&file), &[("GINNEL_MATCH_ROOMS", "perhaps")]);
+    let lines: Vec<_> = problems.0.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [None, Some(2), Some(3), Some(5)]);
+}
+
+#[test]
+fn two_users_of_one_name_are_refused_with_both_lines() {
+    let folder = Folder::new();
+    folder.write_secrets();
+    let user = "[[relay.user]]\nname = \"alice\"\npassword_file = \"good\"\n";
+    let file = folder.write("ginnel.toml", &format!("{user}{user}"));
+    let told = refused(Some(&file), &[]).to_string();
+    assert!(told.contains(":4: relay.user: ") && told.contains("line 1"), "{told}");
+    assert!(!told.contains("alice"), "{told}");
+}
+
+#[test]
+fn variables_override_the_file_and_errors_name_them() {
+    let folder = Folder::new();
+    let file = folder.write("ginnel.toml", "[listen]\nturn = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"");
+    let variables = [
+        ("GINNEL_LISTEN_TURN", "127.0.0.1:2, [::1]:3"),
+        ("GINNEL_LISTEN_WEB", ""),
+        ("GINNEL_LOG_LEVEL", "debug"),
+        ("GINNEL_RELAY_LIMITS_ALLOCATIONS", "0"),
+        ("GINNEL_SERVICE_PORT_HTTPS", "8443"),
+    ];
+    let settings = accepted(Some(&file), &variables);
+    assert_eq!(settings.listen.turn.len(), 2);
+    assert!(settings.listen.web.is_empty());
+    assert_eq!(settings.log.level, LevelFilter::DEBUG);
+    assert_eq!(settings.relay.limits.allocations, None);
+    assert!(settings.to_toml().contains("level = \"debug\"  # GINNEL_LOG_LEVEL"));
+
+    for (name, value, told) in [
+        ("GINNEL_LISTEN_TURN", "nowhere", "GINNEL_LISTEN_TURN: listen.turn: is not an address"),
+        ("GINNEL_SERVER_WORKERS", "two", "GINNEL_SERVER_WORKERS: server.workers: is not what"),
+        ("GINNEL_LOG_LEVLE", "info", "GINNEL_LOG_LEVLE: is not a setting; did you mean GINNEL_LOG_LEVEL?"),
+        ("GINNEL_RELAY_USER", "[{", "GINNEL_RELAY_USER: relay.user: is not what"),
+    ] {
+        let problems = refused(Some(&file), &[(name, value)]).to_string();
+        assert!(problems.starts_with(told), "{problems}");
+    }
+}
+
+#[test]
+fn secrets_come_from_beside_the_file_or_from_the_service_manager() {
+    let (folder, credentials) = (Folder::new(), Folder::new());
+    folder.write_secrets();
+    let file = folder.write(
+        "ginnel.toml",
+        "relay.user = [{ name = \"a\", password_file = \"good\", peers = \"public\" }]",
+    );
+    let password = |settings: &Settings| settings.relay.users[0].password.expose().to_owned();
+    let settings = accepted(Some(&file), &[]);
+    assert_eq!(password(&settings), b"not-a-guess-4711");
+    assert_eq!(settings.relay.users[0].peers, Peers::Public);
+    credentials.write_mode("good", b"from-the-manager-1\n", 0o400);
+    let path = credentials.0.path().to_str().unwrap();
+    let settings = accepted(Some(&file), &[("CREDENTIALS_DIRECTORY", path)]);
+    assert_eq!(password(&settings), b"from-the-manager-1");
+    let shown = format!("{}{}", settings.to_toml(), settings.to_json());
+    assert!(shown.contains("password_file") && !shown.contains("from-the-manager"), "{shown}");
+}
+
+#[test]
+fn files_that_are_no_configuration_are_refused_without_waiting() {
+    let folder = Folder::new();
+    let fifo = folder.0.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let large = folder.write("large", &"#".repeat(CONFIG_BYTES_MAX as usize + 1));
+    let latin = folder.write_mode("latin", b"# \xe4", 0o644);
+    for (path, wrong) in [
+        (fifo.as_path(), "is not a regular file"),
+        (folder.0.path(), "is not a regular file"),
+        (large.as_path(), "is larger than 1048576 bytes"),
+        (latin.as_path(), "is not UTF-8"),
+        (&folder.0.path().join("absent"), "cannot be read"),
+    ] {
+        let told = refused(Some(path), &[]).to_string();
+        assert!(told.starts_with(&format!("{}: {wrong}", path.display())), "{told}");
+    }
+}
+
+#[test]
+fn without_ipv6_defaults_shrink_and_explicit_addresses_are_refused() {
+    let settings = Settings::load(None, &environment(&[], false)).unwrap_or_else(|p| panic!("{p}"));
+    assert_eq!((settings.listen.turn.len(), settings.listen.web.len()), (1, 1));
+    assert!(settings.notices.iter().any(|notice| notice.contains("listen.turn")), "{:?}", settings.notices);
+    let explicit = environment(&[("GINNEL_LISTEN_TURN", "[::]:3478")], false);
+    let told = Settings::load(None, &explicit).map(|_| ()).unwrap_err().to_string();
+    assert!(told.contains("listen.turn: is an IPv6 address"), "{told}");
+}
+
+#[test]
+fn certificate_and_key_must_belong_together() {
+    let folder = Folder::new();
+    let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (one, other) = (made(), made());
+    folder.write("cert.pem", &one.cert.pem());
+    folder.write_mode("key.pem", one.signing_key.serialize_pem().as_bytes(), 0o600);
+    folder.write_mode("other.pem", other.signing_key.serialize_pem().as_bytes(), 0o600);
+    folder.write_mode("open.pem", one.signing_key.serialize_pem().as_bytes(), 0o644);
+    let tls = |key: &str| format!("[tls]\nmode = \"files\"\ncertificate = \"cert.pem\"\nkey = \"{key}\"");
+    let file = folder.write("ginnel.toml", &tls("key.pem"));
+    assert!(matches!(accepted(Some(&file), &[]).tls, Tls::Files(_)));
+    for (key, wrong) in [("other.pem", "is not the key of the certificate"), ("open.pem", "every user")] {
+        let file = folder.write("ginnel.toml", &tls(key));
+        let told = refused(Some(&file), &[]).to_string();
+        assert!(told.contains(":4: tls.key: ") && told.contains(wrong), "{told}");
+    }
+}
+
+#[test]
+fn a_refusal_quotes_no_value() {
+    let rows = [
+        "[listen]\nweb = [\"198.51.100.7:x\"]",
+        "[relay]\ndeny = [\"198.51.100.7/8\"]",
+        "[log]\nlevel = \"198.51.100.7\"",
+    ];
+    let folder = Folder::new();
+    for text in rows {
+        let file = folder.write("ginnel.toml", text);
+        let told = refused(Some(&file), &[]).to_string();
+        assert!(!told.contains("198.51.100.7"), "{told}");
+    }
+}
+
+fn accepted(file: Option<&Path>, variables: &[(&str, &str)]) -> Settings {
+    Settings::load(file, &environment(variables, true)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn refused(file: Option<&Path>, variables: &[(&str, &str)]) -> Problems {
+    Settings::load(file, &environment(variables, true)).map(|_| ()).unwrap_err()
+}
+
+fn environment(variables: &[(&str, &str)], ipv6: bool) -> Environment {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Environment { variables: variables.iter().map(own).collect(), ipv6 }
+}
+
+/// A folder that goes away with the test.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        self.write_mode(name, text.as_bytes(), 0o644)
+    }
+
+    fn write_mode(&self, name: &str, bytes: &[u8], mode: u32) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn write_secrets(&self) {
+        for (name, content) in [
+            ("good", &b"not-a-guess-4711\n"[..]),
+            ("empty", b"\n"),
+            ("short", b"aB3\n"),
+            ("guess", b"ChangeMe!\n"),
+            ("binary", b"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8"),
+        ] {
+            self.write_mode(name, content, 0o600);
+        }
+        self.write("open", "not-a-guess-4711\n");
+    }
+}
+
+/// Each row: a file, the line and the key that must be named, and words of what is wrong and what is right.
+const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
+    ("[listen]\nturm = []", 2, "listen.turm", "is not a key", "did you mean turn?"),
+    ("realm = \"a\"", 1, "realm", "is not a key", "did you mean realm in [relay]?"),
+    ("[lisen]\nturn = []", 1, "lisen", "is not a key", "did you mean listen?"),
+    ("[log]\ncolour = 1", 2, "log.colour", "is not a key", "[log] has level, format"),
+    ("log = 1", 1, "log", "is a section", "write [log]"),
+    ("[log]\nlevel = \"info\"\nlevel = \"warn\"", 3, "level", "is written twice", "keep one"),
+    ("[log]\n[match]\n[log]", 3, "log", "is written twice", "keep one"),
+    ("version = 2", 1, "version", "not what belongs", "it must be 1"),
+    ("[server]\nworkers = \"2\"", 2, "server.workers", "not what belongs", "a whole number from 0 to 256"),
+    ("[server]\nworkers = 257", 2, "server.workers", "not what belongs", "from 0 to 256"),
+    ("[server]\nworkers = 1.5", 2, "server.workers", "not what belongs", "a whole number"),
+    ("[match]\nrooms = 1", 2, "match.rooms", "not what belongs", "true or false"),
+    ("[match]\nroom_size = 3", 2, "match.room_size", "not what belongs", "it must be 2"),
+    ("[log]\nlevel = \"loud\"", 2, "log.level", "not what belongs", "\"info\""),
+    (
+        "[listen]\nturn = [\n  \"0.0.0.0:1\",\n  7,\n]",
+        4,
+        "listen.turn",
+        "not what belongs",
+        "a list of texts",
+    ),
+    ("[listen]\nturn = \"0.0.0.0:3478\"", 2, "listen.turn", "not what belongs", "a list of texts"),
+    ("[listen]\nturn = [\"0.0.0.0:65536\"]", 2, "listen.turn", "not an address", "up to 65535"),
+    (
+        "[listen]\nturn = [\"[::ffff:127.0.0.1]:1\"]",
+        2,
+        "listen.turn",
+        "nothing can listen",
+        "of this machine",
+    ),
+    ("[listen]\nturns = [\"0.0.0.0:5349\"]", 2, "listen.turns", "must be empty", "remove"),
+    ("[listen]\nhttp = [\"0.0.0.0:80\"]", 2, "listen.http", "must be empty", "remove"),
+    ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]", 2, "listen.trusted_proxies", "must be empty", "remove"),
+    ("[listen]\nlocal = [\"0.0.0.0:80\"]", 2, "listen.local", "must be a loopback", "listen.web"),
+    (
+        "[listen]\nturn = [\"0.0.0.0:1\"]\nweb = [\"127.0.0.1:1\"]",
+        3,
+        "listen.web",
+        "taken",
+        "listen.turn has it",
+    ),
+    ("[listen]\nadmin = \"127.0.0.1:8080\"", 2, "listen.admin", "taken", "listen.local has it"),
+    ("[listen]\nturn = [\"0.0.0.0:8443\"]", 2, "listen.turn", "taken", "listen.web has it"),
+    ("[listen]\nturn = [\"0.0.0.0:50000\"]", 2, "listen.turn", "one of relay.ports", "another port"),
+    ("[server]\nnames = [\"https://a.b\"]", 2, "server.names", "not a host name", "without scheme"),
+    ("[server]\norigins = [\"https://a.b/\"]", 2, "server.origins", "not a web origin", "without a path"),
+    ("[server]\nexternal = [\"a\"]", 2, "server.external", "not a public address", "write"),
+    (
+        "[server]\nexternal = [\"192.0.2.1\",\n\"192.0.2.2\"]",
+        3,
+        "server.external",
+        "second address",
+        "keep one",
+    ),
+    ("[relay]\nrealm = \"\"", 2, "relay.realm", "is not a realm", "1 to 127"),
+    ("[relay]\nports = \"49152\"", 2, "relay.ports", "not a range", "49152-65535"),
+    ("[relay]\nports = \"49152-65536\"", 2, "relay.ports", "not a range", "up to 65535"),
+    ("[relay]\nports = \"60000-50000\"", 2, "relay.ports", "ends swapped", "lower port first"),
+    ("[relay]\nports = \"80-50000\"", 2, "relay.ports", "below port 1024", "1024"),
+    ("[relay]\nports = \"8000-9000\"", 2, "relay.ports", "holds port 8443", "listen.web"),
+    ("[relay]\npeers = \"all\"", 2, "relay.peers", "not what belongs", "\"partner\""),
+    ("[relay]\ndeny = [\n\"10.0.0.1/8\"]", 3, "relay.deny", "bits set behind", "first address"),
+    ("[relay]\nallow = [\"10.0.0.9-10.0.0.5\"]", 2, "relay.allow", "swapped", "lower address first"),
+    ("[relay]\nallow = [\"::ffff:10.0.0.5\"]", 2, "relay.allow", "inside an IPv6", "IPv4 address itself"),
+    ("[relay.limits]\nallocations = -1", 2, "relay.limits.allocations", "not what", "from 0"),
+    ("[relay]\nlimits = { lifetime_max_s = 5 }", 2, "relay.limits.lifetime_max_s", "not what", "from 600"),
+    ("[relay]\nuser = [1]", 2, "relay.user", "not what", "{ name, password_file, peers }"),
+    ("[[relay.user]]\nname = \"a:b\"\npassword_file = \"good\"", 2, "relay.user", "not a user name", "colon"),
+    ("[[relay.user]]\nname = \"a\"", 1, "relay.user", "no password_file", "add password_file"),
+    ("[[relay.user]]\nname = 1\npassword_file = \"good\"", 2, "relay.user", "not a text", "quotes"),
+    ("[[relay.user]]\npasword_file = \"good\"", 2, "relay.user", "field", "did you mean password_file?"),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"good\"\npeers = \"partner\"",
+        4,
+        "relay.user",
+        "peers",
+        "no session",
+    ),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"absent\"",
+        3,
+        "relay.user",
+        "cannot be read",
+        "create it",
+    ),
+    ("[[relay.user]]\nname = \"a\"\npassword_file = \"open\"", 3, "relay.user", "every user", "chmod o="),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"empty\"",
+        3,
+        "relay.user",
+        "no password",
+        "openssl rand",
+    ),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"short\"",
+        3,
+        "relay.user",
+        "fewer than 8",
+        "openssl rand",
+    ),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"guess\"",
+        3,
+        "relay.user",
+        "tries first",
+        "openssl rand",
+    ),
+    ("[[relay.user]]\nname = \"a\"\npassword_file = \"binary\"", 3, "relay.user", "one line", "openssl rand"),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \".\"",
+        3,
+        "relay.user",
+        "regular file",
+        "name a regular",
+    ),
+    ("[tls]\ncertificate = \"c\"", 2, "tls.certificate", "is set, but", "mode = \"files\""),
+    ("[tls]\nmode = \"files\"\ncertificate = \"c\"", 2, "tls.key", "is empty, but", "set tls.key"),
+    (
+        "[tls]\nmode = \"files\"\ncertificate = \"absent\"\nkey = \"good\"",
+        3,
+        "tls.certificate",
+        "cannot be read",
+        "create it",
+    ),
+    (
+        "[tls]\nmode = \"files\"\ncertificate = \"good\"\nkey = \"good\"",
+        3,
+        "tls.certificate",
+        "no certificate",
+        "BEGIN CERTIFICATE",
+    ),
+    ("[privacy]\nrequire_sealed = true", 2, "privacy.require_sealed", "must be false", "false"),
+];

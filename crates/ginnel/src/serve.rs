@@ -1,0 +1,111 @@
+//! `ginnel serve`: settings, start, a few lines for the operator, and the stop.
+//!
+//! What runs is `appliance`'s business.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use appliance::logs::Logs;
+use appliance::settings::{Environment, Settings};
+use appliance::{Appliance, StartError};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit::{self, CONFIGURATION, FAILED, INTERRUPTED, LISTEN};
+
+pub(crate) fn run(file: Option<&Path>) -> ExitCode {
+    let settings = match Settings::load(file, &Environment::of_process()) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            let advice = "ginnel config default prints a valid file with comments";
+            return exit::fail(CONFIGURATION, format_args!("{problems}\n{advice}"));
+        }
+    };
+    raise_descriptor_limit();
+    let started = Logs::start(&settings.log).and_then(|logs| Ok((logs, Runtime::new()?)));
+    let (_logs, runtime) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            return exit::fail(FAILED, format_args!("cannot start threads: {error}; raise the limit"));
+        }
+    };
+    let code = runtime.block_on(serve(&settings));
+    // Tasks that are still there belong to connections that outlived the graceful stop.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(settings: &Settings) -> ExitCode {
+    // Before anything listens, so that no signal finds the process without a handler.
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return exit::fail(FAILED, format_args!("cannot handle signals: {error}")),
+    };
+    let appliance = match Appliance::start(settings) {
+        Ok(appliance) => appliance,
+        Err(error @ StartError::Listen(_)) => return exit::fail(LISTEN, error),
+        Err(error) => return exit::fail(FAILED, error),
+    };
+    announce(settings, &appliance);
+    signals.next().await;
+    tracing::info!("stopping");
+    tokio::select! {
+        stopped = tokio::time::timeout(Duration::from_millis(STOP_MS_MAX), appliance.stop()) => {
+            if stopped.is_err() {
+                tracing::warn!("the graceful stop took too long and was cut short");
+            }
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        () = signals.next() => ExitCode::from(INTERRUPTED),
+    }
+}
+
+/// Tells the operator what runs, in words that hold no address.
+fn announce(settings: &Settings, appliance: &Appliance) {
+    let mut text = format!("ginnel {}\n", env!("CARGO_PKG_VERSION"));
+    for at in appliance.listening() {
+        let port = format!("{}/{}", at.port, at.transport);
+        text.push_str(&format!("  {:<13} {:<17} port {port:<10} of {}\n", at.key, at.service, at.class));
+    }
+    for notice in &settings.notices {
+        text.push_str(&format!("Note: {notice}.\n"));
+    }
+    text.push_str(&settings.relay.openness());
+    if let Some(page) = appliance.page() {
+        text.push_str(&format!("\nOpen {page}"));
+    }
+    exit::print(text);
+    tracing::info!(listeners = appliance.listening().len(), "started");
+}
+
+/// Each connection and relay socket is a descriptor, and shells commonly allow 1,024 where the system would
+/// allow many more. What cannot be raised stays: a listener that runs out waits for one.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// The signals that ask for a stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What the graceful stop may take before the process ends anyway; service managers wait 10 s or more.
+const STOP_MS_MAX: u64 = 8_000;

@@ -1,0 +1,8 @@
+//! The real binary, run as an operator runs it: one behaviour per file.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
+mod common;
+mod config_mistakes_are_refused;
+mod https_is_served_with_the_configured_certificate;
+mod serve_starts_and_stops;

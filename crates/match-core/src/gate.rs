@@ -1,0 +1,214 @@
+//! The gate for `plain` payloads: what a partner may be sent while the server can still read it.
+//!
+//! A body that has not passed cannot be forwarded: only [`GatedBody`] serialises, and only the gate makes one. The
+//! exposure it enforces is `relay`, the one there is. It does not look into media; that is the relay's payload policy.
+
+use serde::{Deserialize, Serialize};
+
+use crate::candidate::{is_ice_chars, relayed};
+use crate::ids::SessionId;
+use crate::limits::CANDIDATES_MAX;
+use crate::sdp::normalised;
+
+/// A body as it came.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Body {
+    /// A session description.
+    Desc(Description),
+    /// Candidates; an empty one says that there are no more.
+    Cand(Vec<Candidate>),
+    /// The session is to end.
+    Bye(bool),
+}
+
+/// A body that tells the partner no more than the exposure allows and asks for nothing but encrypted media.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct GatedBody(Clean);
+
+impl GatedBody {
+    /// Rewrites a body, or says why it may not pass. The session keys the aliases of stream names.
+    pub(crate) fn check(body: Body, session: &SessionId) -> Result<Self, BadPayload> {
+        Ok(Self(match body {
+            Body::Desc(desc) => {
+                let (sdp, candidates) = normalised(&desc.sdp, session)?;
+                Clean::Desc { kind: desc.kind, sdp, candidates }
+            }
+            Body::Cand(list) if list.len() > CANDIDATES_MAX as usize => {
+                return Err(BadPayload::TooManyCandidates);
+            }
+            Body::Cand(list) => {
+                Clean::Cand(list.into_iter().map(Candidate::gated).collect::<Result<_, _>>()?)
+            }
+            Body::Bye(true) => Clean::Bye(true),
+            Body::Bye(false) => return Err(BadPayload::Description),
+        }))
+    }
+
+    /// Whether it ends the session.
+    pub(crate) fn is_bye(&self) -> bool {
+        matches!(self.0, Clean::Bye(_))
+    }
+
+    /// How many candidates the side has sent with this one, given how many before; a description starts anew.
+    pub(crate) fn candidates_after(&self, before: u32) -> u32 {
+        match &self.0 {
+            Clean::Desc { candidates, .. } => *candidates,
+            Clean::Cand(list) => before + list.iter().filter(|one| !one.candidate.is_empty()).count() as u32,
+            Clean::Bye(_) => before,
+        }
+    }
+}
+
+/// Why a body may not pass, alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BadPayload {
+    /// An address where none belongs.
+    Address,
+    /// A candidate outside the grammar.
+    Candidate,
+    /// A candidate that is not a relayed one over UDP.
+    CandidateNotRelayed,
+    /// Keys in the clear: `a=crypto` or `k=`.
+    Crypto,
+    /// An SDP outside the grammar.
+    Description,
+    /// No fingerprint, or one weaker than SHA-256.
+    Fingerprint,
+    /// A transport other than DTLS-SRTP and SCTP over DTLS.
+    Profile,
+    /// A DTLS role other than actpass, active and passive.
+    Setup,
+    /// More candidates than a side may send.
+    TooManyCandidates,
+    /// More lines or media sections than a description may have.
+    TooManyLines,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Clean {
+    Desc {
+        #[serde(rename = "type")]
+        kind: DescriptionKind,
+        sdp: String,
+        #[serde(skip)]
+        candidates: u32,
+    },
+    Cand(Vec<Candidate>),
+    Bye(bool),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Description {
+    #[serde(rename = "type")]
+    kind: DescriptionKind,
+    sdp: String,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DescriptionKind {
+    Offer,
+    Answer,
+}
+
+/// An `RTCIceCandidateInit`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Candidate {
+    candidate: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sdp_mid: Option<String>,
+    #[serde(default, rename = "sdpMLineIndex", skip_serializing_if = "Option::is_none")]
+    sdp_m_line_index: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    username_fragment: Option<String>,
+}
+
+impl Candidate {
+    fn gated(mut self) -> Result<Self, BadPayload> {
+        let mid_is_good = self.sdp_mid.as_deref().is_none_or(is_mid);
+        let fragment_is_good =
+            self.username_fragment.as_deref().is_none_or(|text| is_ice_chars(text, 4, 256));
+        if !mid_is_good || !fragment_is_good {
+            return Err(BadPayload::Candidate);
+        }
+        if !self.candidate.is_empty() {
+            self.candidate = relayed(&self.candidate)?;
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a text can be the name of a media section (a token of RFC 8866 §9, short; Firefox writes braces).
+fn is_mid(text: &str) -> bool {
+    text.len() <= 40
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str) -> Result<String, BadPayload> {
+        let body: Body = serde_json::from_str(json).unwrap();
+        GatedBody::check(body, &SessionId([0; 16])).map(|body| serde_json::to_string(&body).unwrap())
+    }
+
+    const GOOD: &str = "candidate:1 1 udp 1 192.0.2.1 5 typ relay raddr 0.0.0.0 rport 9";
+
+    #[test]
+    fn good_bodies_come_out_as_they_went_in() {
+        for json in [
+            r#"{"bye":true}"#.to_owned(),
+            r#"{"cand":[]}"#.to_owned(),
+            format!(
+                r#"{{"cand":[{{"candidate":"{GOOD}","sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"aB3+"}}]}}"#
+            ),
+            r#"{"cand":[{"candidate":"","sdpMid":"{a-1}","sdpMLineIndex":1}]}"#.to_owned(),
+        ] {
+            assert!(check(&json) == Ok(json.clone()), "{json}");
+        }
+    }
+
+    #[test]
+    fn nulls_are_absence() {
+        let json =
+            r#"{"cand":[{"candidate":"","sdpMid":null,"sdpMLineIndex":null,"usernameFragment":null}]}"#;
+        assert!(check(json) == Ok(r#"{"cand":[{"candidate":""}]}"#.to_owned()));
+    }
+
+    #[test]
+    fn row_152_control_characters_and_counts() {
+        let with = |field: &str, value: &str| {
+            format!(r#"{{"cand":[{{"candidate":"{GOOD}","{field}":"{value}"}}]}}"#)
+        };
+        for json in [
+            with("sdpMid", r"0\r\na=x"),
+            with("sdpMid", r"\u0000"),
+            with("usernameFragment", r"abcd\n"),
+            with("usernameFragment", "abc"),
+            with("sdpMid", &"m".repeat(41)),
+            format!(r#"{{"cand":[{{"candidate":"{GOOD}\r\na=crypto:1"}}]}}"#),
+        ] {
+            assert!(check(&json) == Err(BadPayload::Candidate), "{json}");
+        }
+        let many = format!(r#"{{"cand":[{}{{"candidate":""}}]}}"#, r#"{"candidate":""},"#.repeat(20));
+        assert!(check(&many) == Err(BadPayload::TooManyCandidates));
+    }
+
+    #[test]
+    fn row_154_one_bad_candidate_stops_the_body() {
+        let host = "candidate:1 1 udp 1 192.168.0.1 80 typ host";
+        let json = format!(r#"{{"cand":[{{"candidate":"{GOOD}"}},{{"candidate":"{host}"}}]}}"#);
+        assert!(check(&json) == Err(BadPayload::CandidateNotRelayed));
+    }
+
+    #[test]
+    fn a_bye_that_is_none_does_not_pass() {
+        assert!(check(r#"{"bye":false}"#) == Err(BadPayload::Description));
+    }
+}

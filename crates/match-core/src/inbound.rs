@@ -1,0 +1,249 @@
+//! What a client says: from a frame's text to a message whose payload has passed the gate.
+//!
+//! It keeps no state, so that each transport's task can do this work and the matcher's only decides. It does not
+//! judge whether a message fits the connection's state.
+
+use serde::Deserialize;
+
+use crate::gate::{BadPayload, Body, GatedBody};
+use crate::ids::SessionId;
+use crate::limits::{JSON_DEPTH_MAX, MESSAGE_BYTES_MAX};
+use crate::message::ErrorCode;
+use crate::want::Want;
+
+/// A frame's outcome.
+pub enum Inbound {
+    /// A message of the protocol.
+    Message(ClientMessage),
+    /// None, and the error that says so.
+    Malformed(ErrorCode),
+}
+
+impl Inbound {
+    /// Reads one frame.
+    pub fn parse(text: &str) -> Self {
+        match parse(text) {
+            Ok(message) => Self::Message(message),
+            Err(code) => Self::Malformed(code),
+        }
+    }
+}
+
+/// A message of the protocol.
+pub enum ClientMessage {
+    /// The first one.
+    Hello {
+        /// The version spoken.
+        v: u64,
+    },
+    /// Wait for a stranger.
+    Find {
+        /// Of which kind.
+        want: Want,
+    },
+    /// Make a room.
+    Open {
+        /// For how many.
+        size: Option<u8>,
+    },
+    /// Enter a room.
+    Join {
+        /// Its code, as it came.
+        room: String,
+    },
+    /// A payload for the partner.
+    Plain {
+        /// Of this session.
+        session: SessionId,
+        /// The next number.
+        n: u64,
+        /// The payload, if the gate let it pass.
+        body: Result<GatedBody, BadPayload>,
+    },
+    /// Leave, and find again.
+    Next {
+        /// As in `find`; the last one if absent.
+        want: Option<Want>,
+    },
+    /// End the session, leave the room.
+    Leave,
+    /// Stop waiting.
+    Cancel,
+}
+
+/// The frame as it stands on the wire.
+///
+/// The empty braces matter: serde would let unknown fields pass in a unit variant.
+#[derive(Deserialize)]
+#[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
+enum Frame {
+    Hello {
+        v: u64,
+    },
+    Find {
+        want: Want,
+    },
+    Open {
+        #[serde(default)]
+        size: Option<u8>,
+    },
+    Join {
+        room: String,
+    },
+    Plain {
+        session: SessionId,
+        n: u64,
+        body: Body,
+    },
+    Next {
+        #[serde(default)]
+        want: Option<Want>,
+    },
+    Leave {},
+    Cancel {},
+}
+
+fn parse(text: &str) -> Result<ClientMessage, ErrorCode> {
+    if text.len() > MESSAGE_BYTES_MAX {
+        return Err(ErrorCode::TooLarge);
+    }
+    if !text.trim_start().starts_with('{') || depth(text) > JSON_DEPTH_MAX {
+        return Err(ErrorCode::BadJson);
+    }
+    let frame: Frame = serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => ErrorCode::BadMessage,
+        _ => ErrorCode::BadJson,
+    })?;
+    let bounded = |want: Want| if want.is_bounded() { Ok(want) } else { Err(ErrorCode::BadMessage) };
+    Ok(match frame {
+        Frame::Hello { v } => ClientMessage::Hello { v },
+        Frame::Find { want } => ClientMessage::Find { want: bounded(want)? },
+        Frame::Open { size } => ClientMessage::Open { size },
+        Frame::Join { room } => ClientMessage::Join { room },
+        Frame::Plain { session, n, body } => {
+            ClientMessage::Plain { session, n, body: GatedBody::check(body, &session) }
+        }
+        Frame::Next { want } => ClientMessage::Next { want: want.map(bounded).transpose()? },
+        Frame::Leave {} => ClientMessage::Leave,
+        Frame::Cancel {} => ClientMessage::Cancel,
+    })
+}
+
+/// The deepest nesting of brackets outside strings.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> Option<ErrorCode> {
+        match Inbound::parse(text) {
+            Inbound::Message(_) => None,
+            Inbound::Malformed(code) => Some(code),
+        }
+    }
+
+    #[test]
+    fn every_message_is_read() {
+        for text in [
+            r#"{"t":"hello","v":1}"#,
+            r#" {"v":2,"t":"hello"} "#,
+            r#"{"t":"find","want":{"media":"video"}}"#,
+            r#"{"t":"find","want":{"media":"text","tags":["a"],"langs":["en"]}}"#,
+            r#"{"t":"open"}"#,
+            r#"{"t":"open","size":2}"#,
+            r#"{"t":"join","room":"anything"}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true}}"#,
+            r#"{"t":"next"}"#,
+            r#"{"t":"next","want":{"media":"audio"}}"#,
+            r#"{"t":"leave"}"#,
+            r#"{"t":"cancel"}"#,
+        ] {
+            assert_eq!(code(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_bad_json() {
+        let deep = format!(r#"{{"t":"hello","v":{}1{}}}"#, "[".repeat(1000), "]".repeat(1000));
+        let just_too_deep = format!(r#"{{"t":{}1{}}}"#, "[".repeat(16), "]".repeat(16));
+        for text in [
+            "",
+            "hello",
+            "[]",
+            "1",
+            "null",
+            "{",
+            r#"{"t":"leave"}x"#,
+            r#"{"t":"leave"}{"t":"leave"}"#,
+            r#"{"t":"leave",}"#,
+            "\u{feff}{\"t\":\"leave\"}",
+            r#"{"t":"\ud800"}"#,
+            &deep,
+            &just_too_deep,
+        ] {
+            assert_eq!(code(text), Some(ErrorCode::BadJson), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_bad_message() {
+        let huge_array =
+            format!(r#"{{"t":"find","want":{{"media":"text","tags":[{}"x"]}}}}"#, "\"x\",".repeat(5000));
+        for text in [
+            "{}",
+            r#"{"t":"fly"}"#,
+            r#"{"t":"Leave"}"#,
+            r#"{"t":"leave","x":1}"#,
+            r#"{"t":"cancel","t":"cancel"}"#,
+            r#"{"t":"leave","t":"leave"}"#,
+            r#"{"t":"hello"}"#,
+            r#"{"t":"hello","v":1,"v":1}"#,
+            r#"{"t":"hello","v":1.5}"#,
+            r#"{"t":"hello","v":99999999999999999999999}"#,
+            r#"{"t":"hello","v":1,"resume":null}"#,
+            r#"{"t":"find"}"#,
+            r#"{"t":"find","want":{"media":"smell"}}"#,
+            r#"{"t":"find","want":{"media":"text","age":7}}"#,
+            r#"{"t":"find","want":{"media":"text","tags":["a","b","c","d","e","f","g","h","i"]}}"#,
+            r#"{"t":"next","want":{"media":"text","langs":[""]}}"#,
+            r#"{"t":"open","size":-1}"#,
+            r#"{"t":"join"}"#,
+            r#"{"t":"plain","session":"AAAA","n":1,"body":{"bye":true}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":-1,"body":{"bye":true}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true,"cand":[]}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"direct":true}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true},"from":"x"}"#,
+            &huge_array,
+        ] {
+            assert_eq!(code(text), Some(ErrorCode::BadMessage), "{text}");
+        }
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        assert_eq!(code(&format!(r#"{{"t":"join","room":"{}\"["}}"#, "[".repeat(100))), None);
+    }
+
+    #[test]
+    fn a_message_over_the_size_is_too_large() {
+        assert_eq!(code(&format!("{{{}", " ".repeat(MESSAGE_BYTES_MAX))), Some(ErrorCode::TooLarge));
+    }
+}

@@ -1,0 +1,51 @@
+//! The matcher's decisions for the signaling protocol `ginnel.1`: who meets whom, and what one side may send the
+//! other.
+//!
+//! It is not a server: it opens no socket, reads no clock and draws no randomness of its own. A transport parses
+//! each frame with [`Inbound::parse`], hands the result to the [`Matcher`], and carries out what
+//! [`Matcher::poll_output`] says. `docs/protocol.md` is the specification of what is decided here.
+
+mod budget;
+mod candidate;
+mod connection;
+mod counters;
+mod deadlines;
+mod gate;
+mod ids;
+mod inbound;
+pub mod limits;
+mod matcher;
+mod message;
+mod output;
+mod queue;
+mod rooms;
+mod sdp;
+mod session;
+mod want;
+
+pub use budget::{Budget, Verdict};
+pub use connection::ConnectionId;
+pub use counters::Counters;
+pub use gate::{BadPayload, GatedBody};
+pub use ids::{SessionId, Side};
+pub use inbound::{ClientMessage, Inbound};
+pub use limits::{Config, Limits};
+pub use matcher::Matcher;
+pub use message::{
+    Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error, error_retry,
+};
+pub use output::{CloseReason, Matched, Output};
+pub use want::{Media, Want};
+
+use std::time::Duration;
+
+/// The time, as an argument.
+///
+/// Deadlines live by `mono`, which never goes back; what clients are told (`ends`) is in Unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Since the start of the process, monotonic.
+    pub mono: Duration,
+    /// Seconds since 1970-01-01 UTC.
+    pub unix_s: u64,
+}

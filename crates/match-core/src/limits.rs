@@ -1,0 +1,128 @@
+//! Every bound of the matcher, by name, with its unit last.
+//!
+//! What an operator may turn is in [`Limits`] and [`Config`]; what the protocol fixes is a constant. A bound that
+//! belongs to sockets (connections per address, buffers) is the transport's.
+
+use std::time::Duration;
+
+/// What the matcher is told by its operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Whether rooms may be opened and joined.
+    pub rooms: bool,
+    /// How many meet in a room; 2 is the only value so far.
+    pub room_size: u8,
+    /// How long a session and its credentials last at most, in seconds.
+    pub session_ttl_s: u64,
+    /// How long the server remembers anything of a session after its end, in seconds; told in `welcome`.
+    pub retention_s: u64,
+    /// The adjustable bounds.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            rooms: true,
+            room_size: ROOM_SIZE_MAX,
+            session_ttl_s: 12 * 3600,
+            retention_s: 5,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The adjustable bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; further ones are told `server-full`.
+    pub connections_max: usize,
+    /// Waiting tickets at once; further ones are told `queue-full`.
+    pub waiting_max: usize,
+    /// Open rooms at once; further ones are told `server-full`.
+    pub rooms_max: usize,
+    /// What a connection may send on average, in messages per second.
+    pub messages_per_s: u32,
+    /// What a connection may send at once after a silence, in messages.
+    pub burst_messages: u32,
+    /// How many messages over the budget are answered before the connection is closed.
+    pub excess_messages_max: u32,
+    /// How long a ticket waits for a partner, in milliseconds.
+    pub waiting_ms_max: u64,
+    /// How long a room waits with one member, in milliseconds.
+    pub room_ms_max: u64,
+    /// How long a greeted connection may do nothing, in milliseconds.
+    pub idle_ms_max: u64,
+    /// After how long a ticket does without a shared tag, then without a shared language, then without the same
+    /// media; in milliseconds, ascending.
+    pub widen_ms: [u64; 3],
+    /// After how long a ticket takes a partner it met within the hour, if nobody else fits; in milliseconds.
+    pub rematch_ms: u64,
+}
+
+impl Limits {
+    /// The widening step of a ticket that has waited this long: 0 asks for a shared tag, 3 for nothing.
+    pub(crate) fn step(&self, waited: Duration) -> usize {
+        self.widen_ms.iter().filter(|ms| waited >= Duration::from_millis(**ms)).count()
+    }
+
+    /// When, counted from the start of waiting, something about a ticket changes next; `None` when nothing will.
+    pub(crate) fn next_change(&self, waited: Duration) -> Option<Duration> {
+        let changes = self.widen_ms.iter().chain([&self.rematch_ms]);
+        changes.map(|ms| Duration::from_millis(*ms)).filter(|at| *at > waited).min()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 20_000,
+            waiting_max: 20_000,
+            rooms_max: 10_000,
+            messages_per_s: 20,
+            burst_messages: 60,
+            excess_messages_max: 40,
+            waiting_ms_max: 30 * 60 * 1000,
+            room_ms_max: 12 * 3600 * 1000,
+            idle_ms_max: 3600 * 1000,
+            widen_ms: [2_000, 4_000, 8_000],
+            rematch_ms: 3_000,
+        }
+    }
+}
+
+/// One message, in bytes of UTF-8.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
+/// How deep a message may nest, in brackets.
+pub const JSON_DEPTH_MAX: usize = 16;
+/// The malformed message that closes a connection, counted from one.
+pub const MALFORMED_MAX: u8 = 3;
+/// From the opening of a connection to its `hello`, in milliseconds.
+pub const HELLO_MS_MAX: u64 = 5_000;
+/// Tags of a ticket.
+pub const TAGS_MAX: usize = 8;
+/// Languages of a ticket.
+pub const LANGS_MAX: usize = 4;
+/// A tag, in bytes of UTF-8.
+pub const TAG_BYTES_MAX: usize = 64;
+/// A language tag, in bytes (RFC 5646 asks for room for 35).
+pub const LANG_BYTES_MAX: usize = 35;
+/// Members of a room.
+pub const ROOM_SIZE_MAX: u8 = 2;
+/// How long two people who met are kept apart while others wait, in milliseconds.
+pub const RECENT_MS_MAX: u64 = 3600 * 1000;
+/// Partners a connection remembers in order not to meet them again.
+pub const RECENT_PARTNERS_MAX: usize = 32;
+/// Candidates a side may send per description, those inside the description included.
+pub const CANDIDATES_MAX: u32 = 20;
+/// Lines of an SDP.
+pub const SDP_LINES_MAX: usize = 600;
+/// Media sections of an SDP.
+pub const SDP_MEDIA_MAX: usize = 16;
+/// A line of an SDP, in bytes.
+pub const SDP_LINE_BYTES_MAX: usize = 1024;
+/// A candidate, in bytes.
+pub const CANDIDATE_BYTES_MAX: usize = 512;
+
+const _: () = assert!(SDP_LINE_BYTES_MAX >= CANDIDATE_BYTES_MAX + "a=".len());
+const _: () = assert!(SDP_LINE_BYTES_MAX <= MESSAGE_BYTES_MAX);

@@ -1,0 +1,313 @@
+//! What the server says to a client, as types that serialise to the frames of `docs/protocol.md`.
+//!
+//! What a client says is in `inbound`. Nothing here prints: frames hold credentials, codes and descriptions.
+
+use serde::Serialize;
+
+use crate::gate::GatedBody;
+use crate::ids::{RoomCode, SessionId};
+use crate::limits::{CANDIDATES_MAX, Config, LANGS_MAX, MESSAGE_BYTES_MAX, TAGS_MAX};
+
+/// One frame from the server.
+#[derive(Clone, Serialize)]
+#[serde(tag = "t", rename_all = "lowercase")]
+pub enum ServerMessage {
+    /// The answer to `hello`.
+    Welcome {
+        /// The protocol's version.
+        v: u64,
+        /// What the server asks of its clients.
+        policy: Policy,
+        /// The bounds a client should keep.
+        limits: Advertised,
+    },
+    /// Nobody fits yet.
+    Waiting {
+        /// How many wait, rounded down so that nobody is counted.
+        bin: u64,
+    },
+    /// A room is open.
+    Room {
+        /// What the others join it by.
+        code: RoomCode,
+    },
+    /// A partner is there.
+    Matched {
+        /// The session's name.
+        session: SessionId,
+        /// Who makes the first offer.
+        role: Role,
+        /// Which candidates may be shown to the partner.
+        exposure: Exposure,
+        /// Where the relay is and what opens it.
+        ice: Vec<IceServer>,
+        /// When the session and its credentials end, in Unix seconds.
+        ends: u64,
+        /// The tags both asked for.
+        common: Vec<String>,
+    },
+    /// A payload from the partner.
+    Plain {
+        /// The session's name.
+        session: SessionId,
+        /// Counts from 1 in this direction.
+        n: u64,
+        /// What was sent, after the gate.
+        body: GatedBody,
+    },
+    /// The session is over.
+    Gone {
+        /// The session's name.
+        session: SessionId,
+        /// Why.
+        why: GoneReason,
+    },
+    /// Something was not done.
+    Error {
+        /// Stable, for programs.
+        code: ErrorCode,
+        /// For people who write programs.
+        text: &'static str,
+        /// When it may work, in milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_ms: Option<u64>,
+        /// Whether the connection is closed after this.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        fatal: bool,
+    },
+}
+
+impl ServerMessage {
+    /// The answer to a good `hello`.
+    pub(crate) fn welcome(config: &Config) -> Self {
+        let limits = Advertised {
+            message_bytes: MESSAGE_BYTES_MAX,
+            messages_per_s: config.limits.messages_per_s,
+            burst_messages: config.limits.burst_messages,
+            candidates: CANDIDATES_MAX,
+            tags: TAGS_MAX,
+            langs: LANGS_MAX,
+        };
+        let policy = Policy {
+            exposure: Exposure::Relay,
+            require_sealed: false,
+            rooms: config.rooms,
+            retention_s: config.retention_s,
+        };
+        Self::Welcome { v: PROTOCOL_VERSION, policy, limits }
+    }
+
+    /// The frame's text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("no map with other than string keys, no failing serialiser")
+    }
+}
+
+/// An error that leaves the connection open, or, if `fatal`, announces its end.
+pub const fn error(code: ErrorCode, fatal: bool) -> ServerMessage {
+    ServerMessage::Error { code, text: code.text(), retry_ms: None, fatal }
+}
+
+/// An error that passes with time.
+pub const fn error_retry(code: ErrorCode, retry_ms: u64) -> ServerMessage {
+    ServerMessage::Error { code, text: code.text(), retry_ms: Some(retry_ms), fatal: false }
+}
+
+/// What the server asks of its clients.
+#[derive(Clone, Serialize)]
+pub struct Policy {
+    /// Which candidates may be shown to a partner.
+    pub exposure: Exposure,
+    /// Whether payloads must be sealed.
+    pub require_sealed: bool,
+    /// Whether rooms may be opened and joined.
+    pub rooms: bool,
+    /// How long traces of a session may outlive it, in seconds.
+    pub retention_s: u64,
+}
+
+/// The bounds a client should keep.
+#[derive(Clone, Serialize)]
+pub struct Advertised {
+    /// One message, in bytes of UTF-8.
+    pub message_bytes: usize,
+    /// Messages per second on average, frames of every kind counted.
+    pub messages_per_s: u32,
+    /// Messages at once after a silence.
+    pub burst_messages: u32,
+    /// Candidates per description.
+    pub candidates: u32,
+    /// Tags of a ticket.
+    pub tags: usize,
+    /// Languages of a ticket.
+    pub langs: usize,
+}
+
+/// Who makes the first offer; in later ones the callee is the polite side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Makes the first offer; impolite.
+    Caller,
+    /// Answers; polite.
+    Callee,
+}
+
+/// Which candidates may be shown to a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exposure {
+    /// Relayed ones only.
+    Relay,
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GoneReason {
+    /// Its time has run out.
+    Ended,
+    /// The partner's transport broke.
+    Lost,
+    /// The partner left.
+    Left,
+}
+
+/// An `RTCIceServer`.
+#[derive(Clone, Serialize)]
+pub struct IceServer {
+    /// Where, in the order to try.
+    pub urls: Vec<String>,
+    /// For `turn:` URLs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For `turn:` URLs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// The stable error codes, alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// `n` is not the next one.
+    BadCounter,
+    /// Not JSON, or nested too deep.
+    BadJson,
+    /// JSON, but no message of the protocol.
+    BadMessage,
+    /// The payload would tell or allow what it must not.
+    BadPayload,
+    /// No such session on this connection.
+    BadSession,
+    /// Not in this state.
+    BadState,
+    /// Another version of the protocol.
+    BadVersion,
+    /// Waited or idled for too long.
+    Expired,
+    /// No such room, or it is full.
+    NoRoom,
+    /// `hello` comes first.
+    NotGreeted,
+    /// Too many wait.
+    QueueFull,
+    /// Rooms are switched off.
+    RoomsOff,
+    /// The server holds as much as it may.
+    ServerFull,
+    /// Over the message budget.
+    TooFast,
+    /// Over the size of a message.
+    TooLarge,
+}
+
+impl ErrorCode {
+    /// All of them, in order.
+    pub const ALL: [Self; 15] = [
+        Self::BadCounter,
+        Self::BadJson,
+        Self::BadMessage,
+        Self::BadPayload,
+        Self::BadSession,
+        Self::BadState,
+        Self::BadVersion,
+        Self::Expired,
+        Self::NoRoom,
+        Self::NotGreeted,
+        Self::QueueFull,
+        Self::RoomsOff,
+        Self::ServerFull,
+        Self::TooFast,
+        Self::TooLarge,
+    ];
+
+    /// As in the frame, and as a metric's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::BadCounter => "bad-counter",
+            Self::BadJson => "bad-json",
+            Self::BadMessage => "bad-message",
+            Self::BadPayload => "bad-payload",
+            Self::BadSession => "bad-session",
+            Self::BadState => "bad-state",
+            Self::BadVersion => "bad-version",
+            Self::Expired => "expired",
+            Self::NoRoom => "no-room",
+            Self::NotGreeted => "not-greeted",
+            Self::QueueFull => "queue-full",
+            Self::RoomsOff => "rooms-off",
+            Self::ServerFull => "server-full",
+            Self::TooFast => "too-fast",
+            Self::TooLarge => "too-large",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::BadCounter => "n must be exactly one more than the last accepted one of this session",
+            Self::BadJson => "not a JSON object, or nested too deep",
+            Self::BadMessage => {
+                "no message of this protocol: unknown t, unknown or missing field, or out of bounds"
+            }
+            Self::BadPayload => {
+                "the payload holds what the partner must not be sent; see the protocol's gate"
+            }
+            Self::BadSession => "no such session here; it may have just ended",
+            Self::BadState => "this message does not fit the connection's state",
+            Self::BadVersion => "this server speaks version 1",
+            Self::Expired => "nothing happened for too long",
+            Self::NoRoom => "no such room, or it is full",
+            Self::NotGreeted => "send hello first, within five seconds",
+            Self::QueueFull => "too many people wait; try again later",
+            Self::RoomsOff => "this server has no rooms",
+            Self::ServerFull => "the server is full; try again later",
+            Self::TooFast => "too many messages; wait retry_ms and send again",
+            Self::TooLarge => "a message has at most 32768 bytes",
+        }
+    }
+}
+
+/// The version this server speaks.
+pub(crate) const PROTOCOL_VERSION: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_what_serde_writes_and_in_order() {
+        for code in ErrorCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.label());
+        }
+        assert!(ErrorCode::ALL.is_sorted());
+    }
+
+    #[test]
+    fn an_error_leaves_out_what_it_does_not_say() {
+        let text = error(ErrorCode::NoRoom, false).to_json();
+        assert_eq!(text, r#"{"t":"error","code":"no-room","text":"no such room, or it is full"}"#);
+        assert!(error(ErrorCode::BadJson, true).to_json().ends_with(r#","fatal":true}"#));
+        assert!(error_retry(ErrorCode::TooFast, 7).to_json().ends_with(r#","retry_ms":7}"#));
+    }
+}

@@ -1,0 +1,73 @@
+//! What the matcher wants done: messages, closings, news for the relay.
+//!
+//! Outputs of one connection keep their order; the transport does not reorder them.
+
+use crate::connection::ConnectionId;
+use crate::ids::{SessionId, Side};
+use crate::message::{Exposure, IceServer, Role, ServerMessage};
+
+/// One thing to do.
+pub enum Output {
+    /// Send a message.
+    Send {
+        /// To whom.
+        to: ConnectionId,
+        /// What.
+        message: ServerMessage,
+    },
+    /// Tell one side of a new session, with the relay's credentials for it.
+    Matched(Matched),
+    /// A session is over: its credentials must stop working.
+    SessionEnded {
+        /// Which.
+        session: SessionId,
+    },
+    /// Close a connection after what was sent to it. The matcher has forgotten it already.
+    Close {
+        /// Which.
+        to: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// One side of a new session; what it lacks of a message is the relay's part.
+pub struct Matched {
+    /// To whom.
+    pub to: ConnectionId,
+    /// The session.
+    pub session: SessionId,
+    /// Which side this connection is.
+    pub side: Side,
+    /// When the session and its credentials end, in Unix seconds.
+    pub ends_unix_s: u64,
+    /// The tags both asked for.
+    pub common: Vec<String>,
+}
+
+impl Matched {
+    /// The message, once the relay has said how to reach it.
+    pub fn into_message(self, ice: Vec<IceServer>) -> ServerMessage {
+        ServerMessage::Matched {
+            session: self.session,
+            role: if self.side == Side::A { Role::Caller } else { Role::Callee },
+            exposure: Exposure::Relay,
+            ice,
+            ends: self.ends_unix_s,
+            common: self.common,
+        }
+    }
+}
+
+/// Why the matcher closes a connection, alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It speaks another version.
+    BadVersion,
+    /// It did nothing for too long.
+    Idle,
+    /// It sent what is not JSON once too often.
+    Malformed,
+    /// It did not say `hello` in time.
+    NotGreeted,
+}

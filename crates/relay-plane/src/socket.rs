@@ -1,0 +1,118 @@
+//! One UDP socket with what the kernel can do for it: batches, joined and split bursts, local addresses.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::UdpSocket;
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+use crate::limits::{RECEIVE_BATCH_MAX, RECEIVE_BYTES};
+use crate::sys;
+
+/// A bound, non-blocking UDP socket.
+pub(crate) struct Socket {
+    pub(crate) io: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    /// Buffers to offer at the next receive: few while few arrive, because preparing them costs.
+    batch: usize,
+}
+
+impl Socket {
+    /// Binds `address`. `shared`: every worker binds the same one, and the kernel deals out the clients.
+    pub(crate) fn bind(address: SocketAddr, shared: bool, buffer_bytes: usize) -> io::Result<Self> {
+        let raw = RawSocket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            raw.set_only_v6(true)?;
+        }
+        raw.set_reuse_port(shared)?;
+        raw.set_nonblocking(true)?;
+        // What the kernel does not grant it cuts short; a smaller buffer is no reason not to start.
+        let _ = raw.set_recv_buffer_size(buffer_bytes);
+        let _ = raw.set_send_buffer_size(buffer_bytes);
+        raw.bind(&address.into())?;
+        let io = UdpSocket::from_std(raw.into());
+        let state = UdpSocketState::new((&io).into())?;
+        sys::allow_fragments(&io, address.is_ipv6())?;
+        let local = io.local_addr()?;
+        Ok(Self { io, state, local, batch: 1 })
+    }
+
+    /// Receives what is there, up to a batch. Returns how many buffers were filled and whether more may wait.
+    pub(crate) fn receive(&mut self, buffers: &mut ReceiveBuffers) -> io::Result<(usize, bool)> {
+        let offered = self.batch;
+        let filled = buffers.with_slices(offered, |slices, metas| {
+            self.state.recv((&self.io).into(), slices, &mut metas[..offered])
+        })?;
+        let more = filled == offered;
+        self.batch = if more { (offered * 2).min(RECEIVE_BATCH_MAX) } else { (filled + 1).max(offered / 2) };
+        Ok((filled, more))
+    }
+
+    /// Sends one datagram, or a burst of equal ones (the last may be shorter) to the same receiver.
+    pub(crate) fn send(&self, burst: &Burst<'_>) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: burst.to,
+            ecn: None,
+            contents: burst.contents,
+            segment_size: (burst.contents.len() > burst.segment).then_some(burst.segment),
+            src_ip: burst.from.filter(|_| self.local.ip().is_unspecified()),
+        };
+        self.state.try_send((&self.io).into(), &transmit)
+    }
+
+    /// The address it is bound to.
+    pub(crate) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Datagrams that one send may carry.
+    pub(crate) fn burst_segments_max(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+}
+
+/// What one send carries.
+pub(crate) struct Burst<'a> {
+    pub(crate) to: SocketAddr,
+    pub(crate) from: Option<IpAddr>,
+    pub(crate) contents: &'a [u8],
+    /// Bytes of each datagram but the last.
+    pub(crate) segment: usize,
+}
+
+/// Room for one batch, kept across calls.
+pub(crate) struct ReceiveBuffers {
+    bytes: Vec<u8>,
+    metas: Vec<RecvMeta>,
+}
+
+impl ReceiveBuffers {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0; RECEIVE_BATCH_MAX * RECEIVE_BYTES],
+            metas: vec![RecvMeta::default(); RECEIVE_BATCH_MAX],
+        }
+    }
+
+    /// The datagrams in the buffer at `index`, which all came from one sender.
+    pub(crate) fn datagrams(&self, index: usize) -> (RecvMeta, impl Iterator<Item = &[u8]>) {
+        let meta = self.metas[index];
+        let start = index * RECEIVE_BYTES;
+        let filled = &self.bytes[start..start + meta.len];
+        // An empty datagram has no chunks; it is nothing of ours.
+        (meta, filled.chunks(meta.stride.max(1)))
+    }
+
+    fn with_slices<R>(
+        &mut self,
+        count: usize,
+        receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> R,
+    ) -> R {
+        let mut chunks = self.bytes.chunks_exact_mut(RECEIVE_BYTES);
+        let mut slices: [IoSliceMut<'_>; RECEIVE_BATCH_MAX] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        receive(&mut slices[..count], &mut self.metas)
+    }
+}

@@ -1,0 +1,83 @@
+//! Counters of a worker, published for readers on other threads. Not on a packet's way: a copy now and then.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use turn_core::Counters;
+
+use crate::limits::PUBLISH_INTERVAL;
+
+/// What went over the wire, whatever became of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IoCounters {
+    /// Datagrams received.
+    pub in_packets: u64,
+    /// Bytes of those, without UDP and IP headers.
+    pub in_bytes: u64,
+    /// Datagrams sent.
+    pub out_packets: u64,
+    /// Bytes of those.
+    pub out_bytes: u64,
+    /// Datagrams the kernel did not take, because its buffer was full or there is no way to the receiver.
+    pub send_failures: u64,
+    /// Notices to other workers that found their mailbox full.
+    pub lost_notices: u64,
+}
+
+/// All that a worker counts, or the sum over workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayCounters {
+    /// Decisions.
+    pub turn: Counters,
+    /// Traffic.
+    pub io: IoCounters,
+}
+
+impl RelayCounters {
+    /// Adds another worker's numbers.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.turn.add(&other.turn);
+        self.io.in_packets += other.io.in_packets;
+        self.io.in_bytes += other.io.in_bytes;
+        self.io.out_packets += other.io.out_packets;
+        self.io.out_bytes += other.io.out_bytes;
+        self.io.send_failures += other.io.send_failures;
+        self.io.lost_notices += other.io.lost_notices;
+    }
+}
+
+/// The writing end: publishes at most every [`PUBLISH_INTERVAL`] and never leaves the last change unpublished
+/// for longer.
+pub(crate) struct Publisher {
+    shared: Arc<Mutex<RelayCounters>>,
+    published: Duration,
+    dirty: bool,
+}
+
+impl Publisher {
+    pub(crate) fn new() -> (Self, Arc<Mutex<RelayCounters>>) {
+        let shared = Arc::default();
+        (Self { shared: Arc::clone(&shared), published: Duration::ZERO, dirty: false }, shared)
+    }
+
+    /// Notes that something was counted.
+    pub(crate) const fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Publishes, if it is time.
+    pub(crate) fn publish(&mut self, now: Duration, turn: &Counters, io: &IoCounters) {
+        if self.due().is_none_or(|due| now < due) {
+            return;
+        }
+        let counters = RelayCounters { turn: turn.clone(), io: *io };
+        *self.shared.lock().expect("nobody panics while holding counters") = counters;
+        self.published = now;
+        self.dirty = false;
+    }
+
+    /// When [`Publisher::publish`] wants to be called.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.dirty.then(|| self.published + PUBLISH_INTERVAL)
+    }
+}

@@ -1,0 +1,386 @@
+//! The TCP listeners for pages and signaling: accept, bound, decrypt, hand over.
+//!
+//! It does not read a byte of what is decrypted; HTTP is the business of whoever reads the queue. A
+//! connection over a limit is closed without an answer: an answer would cost the handshake that the limit
+//! spares.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use redact::Sensitive;
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::limits::{ACCEPT_BACK_OFF_MS, BACKLOG_CONNECTIONS_MAX, DECRYPTED_QUEUE_MAX, HANDSHAKE_MS_MAX};
+
+/// A group of listening addresses that share limits and one queue of decrypted streams.
+///
+/// [`Web::start`] binds and accepts at once; streams wait in the returned queue. Dropping it, or
+/// [`Web::stop`], closes the listening sockets and the handshakes under way; streams that were handed over
+/// live on.
+pub struct Web {
+    addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    acceptors: Vec<JoinHandle<()>>,
+}
+
+/// What to listen on and how.
+pub struct Config {
+    /// Addresses to bind; port 0 asks for any free port. `[::]` is IPv6 alone.
+    pub addresses: Vec<SocketAddr>,
+    /// With it, connections start with a TLS handshake; without, they are handed over as they are.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// How many connections at once.
+    pub caps: Caps,
+}
+
+/// How many connections may exist at once; one more is closed unanswered.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Connections, until the stream that was handed over is dropped.
+    pub open: usize,
+    /// Connections of one /24 (IPv4) or /48 (IPv6).
+    pub open_per_prefix: usize,
+    /// Handshakes under way.
+    pub handshakes: usize,
+}
+
+/// A connection that is ready for its first application byte.
+pub struct Decrypted {
+    /// The stream; its place among the open connections is free again when it is dropped.
+    pub stream: Stream,
+    /// The client's address.
+    pub from: IpAddr,
+}
+
+/// Plain or decrypted TCP stream.
+pub struct Stream {
+    io: Io,
+    _place: Place,
+}
+
+/// Sums since the start, except `open`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections open now, handshakes included.
+    pub open: u64,
+    /// Streams that were handed over.
+    pub handed_over: u64,
+    /// Closed: too many connections in all.
+    pub refused_open: u64,
+    /// Closed: too many connections of one prefix.
+    pub refused_prefix: u64,
+    /// Closed: too many handshakes under way.
+    pub refused_handshakes: u64,
+    /// Closed: the handshake failed.
+    pub handshake_failed: u64,
+    /// Closed: not handed over within the deadline.
+    pub handshake_late: u64,
+}
+
+/// An address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on a {address} address: {source}")]
+pub struct StartError {
+    /// The configured address.
+    pub address: Sensitive<SocketAddr>,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+impl Web {
+    /// Binds all addresses and starts accepting; call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The first address that could not be bound; nothing is left listening then.
+    pub fn start(config: Config) -> Result<(Self, mpsc::Receiver<Decrypted>), StartError> {
+        let mut listeners = Vec::with_capacity(config.addresses.len());
+        let mut addresses = Vec::with_capacity(config.addresses.len());
+        for address in config.addresses {
+            let bound = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let (bound, listener) =
+                bound.map_err(|source| StartError { address: Sensitive::new(address), source })?;
+            addresses.push(bound);
+            listeners.push(listener);
+        }
+        let (queue, decrypted) = mpsc::channel(DECRYPTED_QUEUE_MAX);
+        let shared = Arc::new(Shared {
+            tls: config.tls.map(TlsAcceptor::from),
+            handshakes: Arc::new(Semaphore::new(config.caps.handshakes)),
+            open: Mutex::new(Open { total: 0, by_prefix: HashMap::new() }),
+            caps: config.caps,
+            sums: Sums::default(),
+        });
+        let acceptors = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(accept(listener, Arc::clone(&shared), queue.clone())))
+            .collect();
+        Ok((Self { addresses, shared, acceptors }, decrypted))
+    }
+
+    /// Closes the listening sockets and the handshakes under way. The queue ends after the streams in it.
+    pub async fn stop(mut self) {
+        for acceptor in std::mem::take(&mut self.acceptors) {
+            acceptor.abort();
+            // Cancelled is what we asked for; a panic was reported when it happened.
+            let _ = acceptor.await;
+        }
+    }
+
+    /// The addresses in the order of the configuration, with the ports that were really bound.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A snapshot of the counters, in a form that can be taken along.
+    pub fn counters(&self) -> impl Fn() -> Counters + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.counters()
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        for acceptor in &self.acceptors {
+            acceptor.abort();
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+struct Shared {
+    tls: Option<TlsAcceptor>,
+    handshakes: Arc<Semaphore>,
+    open: Mutex<Open>,
+    caps: Caps,
+    sums: Sums,
+}
+
+struct Open {
+    total: usize,
+    by_prefix: HashMap<Prefix, usize>,
+}
+
+#[derive(Default)]
+struct Sums {
+    handed_over: AtomicU64,
+    refused_open: AtomicU64,
+    refused_prefix: AtomicU64,
+    refused_handshakes: AtomicU64,
+    handshake_failed: AtomicU64,
+    handshake_late: AtomicU64,
+}
+
+/// A place among the open connections.
+struct Place {
+    shared: Arc<Shared>,
+    prefix: Prefix,
+}
+
+/// The network part that limits are counted by: what one customer or one site commonly has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Prefix {
+    V4([u8; 3]),
+    V6([u16; 3]),
+}
+
+impl Shared {
+    /// A place for a connection and a permit for its handshake, or nothing and the reason counted.
+    fn admit(self: &Arc<Self>, from: IpAddr) -> Option<(Place, OwnedSemaphorePermit)> {
+        let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() else {
+            count(&self.sums.refused_handshakes);
+            return None;
+        };
+        let prefix = Prefix::from(from);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.total >= self.caps.open {
+            count(&self.sums.refused_open);
+            return None;
+        }
+        if open.by_prefix.get(&prefix).copied().unwrap_or(0) >= self.caps.open_per_prefix {
+            count(&self.sums.refused_prefix);
+            return None;
+        }
+        open.total += 1;
+        *open.by_prefix.entry(prefix).or_insert(0) += 1;
+        Some((Place { shared: Arc::clone(self), prefix }, permit))
+    }
+
+    async fn decrypt(&self, stream: TcpStream) -> io::Result<Io> {
+        // Signaling frames are small and awaited; without it they would wait for acknowledgements.
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            Some(acceptor) => Ok(Io::Tls(Box::new(acceptor.accept(stream).await?))),
+            None => Ok(Io::Plain(stream)),
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).total;
+        let sum = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters {
+            open: open as u64,
+            handed_over: sum(&self.sums.handed_over),
+            refused_open: sum(&self.sums.refused_open),
+            refused_prefix: sum(&self.sums.refused_prefix),
+            refused_handshakes: sum(&self.sums.refused_handshakes),
+            handshake_failed: sum(&self.sums.handshake_failed),
+            handshake_late: sum(&self.sums.handshake_late),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.total -= 1;
+        let left = open.by_prefix.get_mut(&self.prefix).expect("every place has counted its prefix");
+        *left -= 1;
+        if *left == 0 {
+            open.by_prefix.remove(&self.prefix);
+        }
+    }
+}
+
+impl From<IpAddr> for Prefix {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Self::V6([a, b, c])
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // Otherwise [::] would take the IPv4 port too, and 0.0.0.0 beside it would fail.
+        socket.set_only_v6(true)?;
+    }
+    // A restart must not wait for the last run's connections to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG_CONNECTIONS_MAX)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts until it is aborted; the handshakes it started end with it.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, queue: mpsc::Sender<Decrypted>) {
+    let mut handshakes = JoinSet::new();
+    let mut starved = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = handshakes.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                starved = false;
+                let from = from.ip().to_canonical();
+                if let Some((place, permit)) = shared.admit(from) {
+                    handshakes.spawn(hand_over(stream, from, place, permit, queue.clone()));
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !starved {
+                    tracing::warn!(%error, "cannot accept connections; trying again until it works");
+                }
+                starved = true;
+                tokio::time::sleep(Duration::from_millis(ACCEPT_BACK_OFF_MS)).await;
+            }
+        }
+    }
+}
+
+async fn hand_over(
+    stream: TcpStream,
+    from: IpAddr,
+    place: Place,
+    _permit: OwnedSemaphorePermit,
+    queue: mpsc::Sender<Decrypted>,
+) {
+    let shared = Arc::clone(&place.shared);
+    let deadline = Duration::from_millis(HANDSHAKE_MS_MAX);
+    let handed_over = tokio::time::timeout(deadline, async {
+        let io = shared.decrypt(stream).await.ok()?;
+        queue.send(Decrypted { stream: Stream { io, _place: place }, from }).await.ok()
+    });
+    count(match handed_over.await {
+        Ok(Some(())) => &shared.sums.handed_over,
+        Ok(None) => &shared.sums.handshake_failed,
+        Err(_late) => &shared.sums.handshake_late,
+    });
+}
+
+/// The client went away while it waited to be accepted: the next accept tells of another connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,169 @@
+//! The matcher's task: one at a time, commands in, messages out.
+//!
+//! It waits for nobody: a connection whose queue is full is dropped, so that a slow reader holds up only itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use match_core::{CloseReason, ConnectionId, Inbound, Matcher, Output, ServerMessage};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::limits::COMMANDS_PER_TURN_MAX;
+use crate::signal::{Clock, Relay};
+
+/// What a connection's task says to the matcher.
+pub(crate) enum Command {
+    /// A WebSocket is open.
+    Opened {
+        /// Where its messages go.
+        outbox: mpsc::Sender<Outgoing>,
+        /// The host it was reached by.
+        host: Box<str>,
+        /// Its name, or `None` if there are too many.
+        reply: oneshot::Sender<Option<ConnectionId>>,
+    },
+    /// A frame came.
+    Message(ConnectionId, Inbound),
+    /// The WebSocket is gone.
+    Closed(ConnectionId),
+}
+
+/// What the matcher says to a connection's task. An outbox that closes without a word means: too slow.
+pub(crate) enum Outgoing {
+    /// A frame to send.
+    Text(Utf8Bytes),
+    /// The end, in order.
+    Close(CloseCode, &'static str),
+}
+
+/// Runs until every handle is gone.
+pub(crate) async fn run(
+    matcher: Matcher,
+    relay: Arc<dyn Relay>,
+    mut commands: mpsc::Receiver<Command>,
+    mut stopping: watch::Receiver<bool>,
+    clock: Clock,
+    counters: Arc<Mutex<match_core::Counters>>,
+) {
+    let mut actor = Actor { matcher, relay, members: HashMap::new(), clock };
+    let mut batch = Vec::with_capacity(COMMANDS_PER_TURN_MAX);
+    loop {
+        let deadline = actor.matcher.next_deadline().map(|at| clock.instant(at));
+        let alarm = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            taken = commands.recv_many(&mut batch, COMMANDS_PER_TURN_MAX) => {
+                if taken == 0 {
+                    return;
+                }
+            }
+            () = alarm => {}
+            changed = stopping.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                actor.dismiss_all();
+            }
+        }
+        for command in batch.drain(..) {
+            // A socket that opens while we stop has missed the dismissal.
+            actor.handle(command, *stopping.borrow());
+        }
+        actor.matcher.handle_deadline(clock.now());
+        actor.deliver();
+        *counters.lock().unwrap_or_else(PoisonError::into_inner) = actor.matcher.counters();
+    }
+}
+
+struct Actor {
+    matcher: Matcher,
+    relay: Arc<dyn Relay>,
+    members: HashMap<ConnectionId, Member>,
+    clock: Clock,
+}
+
+struct Member {
+    outbox: mpsc::Sender<Outgoing>,
+    host: Box<str>,
+}
+
+impl Actor {
+    fn handle(&mut self, command: Command, is_stopping: bool) {
+        let now = self.clock.now();
+        match command {
+            Command::Opened { outbox, host, reply } => {
+                let id = if is_stopping { None } else { self.matcher.handle_opened(now) };
+                if let Some(id) = id {
+                    self.members.insert(id, Member { outbox, host });
+                }
+                if reply.send(id).is_err() {
+                    id.inspect(|id| self.close(*id));
+                }
+            }
+            Command::Message(from, inbound) => self.matcher.handle_message(from, inbound, now),
+            Command::Closed(id) => self.close(id),
+        }
+        self.deliver();
+    }
+
+    /// Does all that the matcher wants done.
+    fn deliver(&mut self) {
+        while let Some(output) = self.matcher.poll_output() {
+            match output {
+                Output::Send { to, message } => self.send(to, &message),
+                Output::Matched(matched) => {
+                    let to = matched.to;
+                    let Some(member) = self.members.get(&to) else { continue };
+                    let (session, side) = (matched.session, matched.side);
+                    let ice = self.relay.ice_servers(session, side, &member.host, matched.ends_unix_s);
+                    self.send(to, &matched.into_message(ice));
+                }
+                Output::SessionEnded { session } => self.relay.session_ended(session),
+                Output::Close { to, reason } => {
+                    if let Some(member) = self.members.remove(&to) {
+                        // A full outbox closes without a word when its sender goes.
+                        let _ =
+                            member.outbox.try_send(Outgoing::Close(CloseCode::Policy, reason_text(reason)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, to: ConnectionId, message: &ServerMessage) {
+        let Some(member) = self.members.get(&to) else { return };
+        if member.outbox.try_send(Outgoing::Text(message.to_json().into())).is_err() {
+            self.close(to);
+        }
+    }
+
+    fn dismiss_all(&mut self) {
+        let ids: Vec<_> = self.members.keys().copied().collect();
+        for id in ids {
+            if let Some(member) = self.members.get(&id) {
+                let _ = member.outbox.try_send(Outgoing::Close(CloseCode::Away, "the server stops"));
+            }
+            self.close(id);
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        self.members.remove(&id);
+        self.matcher.handle_closed(id, self.clock.now());
+    }
+}
+
+fn reason_text(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::BadVersion => "bad-version",
+        CloseReason::Idle => "idle",
+        CloseReason::Malformed => "malformed",
+        CloseReason::NotGreeted => "not-greeted",
+    }
+}

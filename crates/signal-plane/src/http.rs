@@ -1,0 +1,245 @@
+//! HTTP/1.1: the page's files, and the handshake that makes a connection a WebSocket (RFC 9112, RFC 6455 §4.2).
+//!
+//! It reads no body, keeps no cookie and knows no path but `/signal` and those of the page.
+
+use std::convert::Infallible;
+use std::future::{Future as _, poll_fn, ready};
+use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::Authority;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::counters::Refusal;
+use crate::limits::{REQUEST_BYTES_MAX, REQUEST_HEADERS_MAX};
+use crate::origin::is_allowed_origin;
+use crate::signal::{Inner, Peer};
+use crate::stream::StrictLines;
+
+/// A connection that has become a WebSocket.
+pub(crate) struct Upgraded<S> {
+    pub(crate) stream: S,
+    /// What came behind the handshake.
+    pub(crate) read: Bytes,
+    /// The host it was reached by, without port.
+    pub(crate) host: Box<str>,
+}
+
+/// Answers requests until the connection ends or becomes a WebSocket.
+pub(crate) async fn serve<S>(inner: &Arc<Inner>, stream: S, peer: Peer) -> Option<Upgraded<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let accepted: Mutex<Option<Box<str>>> = Mutex::default();
+    let service = service_fn(|request| {
+        inner.shared.requests.fetch_add(1, Ordering::Relaxed);
+        let (response, host) =
+            answer(inner, peer, &request).unwrap_or_else(|refused| (refused.response(inner), None));
+        *accepted.lock().unwrap_or_else(PoisonError::into_inner) = host;
+        ready(Ok::<_, Infallible>(response))
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(inner.config.limits.request_ms_max))
+        .max_buf_size(REQUEST_BYTES_MAX)
+        .max_headers(REQUEST_HEADERS_MAX)
+        .serve_connection(TokioIo::new(StrictLines::new(stream)), service);
+    let mut stopping = inner.stopping.subscribe();
+    let outcome = {
+        let mut stop = pin!(stopping.wait_for(|stopping| *stopping));
+        let mut is_stopping = false;
+        let requests = poll_fn(|cx| {
+            if !is_stopping && stop.as_mut().poll(cx).is_ready() {
+                is_stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            connection.poll_without_shutdown(cx)
+        });
+        tokio::time::timeout(Duration::from_millis(inner.config.limits.http_ms_max), requests).await
+    };
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner().into_inner();
+    let host = accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (outcome, host) {
+        (Ok(Ok(())), Some(host)) => Some(Upgraded { stream, read: parts.read_buf, host }),
+        (outcome, _) => {
+            // hyper has answered what it could not parse; the shape of it is no news.
+            if matches!(outcome, Ok(Err(error)) if error.is_parse()) {
+                inner.shared.count_refusal(Refusal::Request);
+            }
+            // The peer may be gone already, or never read: then the shutdown fails, or is given up with the stream.
+            let _ = tokio::time::timeout(
+                Duration::from_millis(inner.config.limits.close_ms_max),
+                stream.shutdown(),
+            )
+            .await;
+            None
+        }
+    }
+}
+
+/// The answer to one request, with the host if it makes the connection a WebSocket.
+fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, Option<Box<str>>), Refused> {
+    let path = request.uri().path();
+    let is_read =
+        matches!(*request.method(), Method::GET) || *request.method() == Method::HEAD && path != SIGNAL_PATH;
+    if !is_read {
+        return Err(Refused { status: StatusCode::METHOD_NOT_ALLOWED, reason: Refusal::Request });
+    }
+    let host = checked_host(request)?;
+    let name = host.host();
+    if !inner.config.names.is_empty() && !inner.config.names.iter().any(|own| own.eq_ignore_ascii_case(name))
+    {
+        return Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, reason: Refusal::UnknownHost });
+    }
+    if path != SIGNAL_PATH {
+        return Ok((page(path, request.headers()), None));
+    }
+    if !is_allowed_origin(request.headers(), &inner.config.origins, peer.secure, host.as_str()) {
+        return Err(Refused { status: StatusCode::FORBIDDEN, reason: Refusal::Origin });
+    }
+    Ok((handshake(request)?, Some(name.into())))
+}
+
+/// The one `Host` of a request that is no more than a request of ours can be.
+fn checked_host<B>(request: &Request<B>) -> Result<Authority, Refused> {
+    let bad = Refused { status: StatusCode::BAD_REQUEST, reason: Refusal::Request };
+    let headers = request.headers();
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0");
+    let uri = request.uri();
+    // No file of the page has a name that needs escaping, and none is above another.
+    let is_odd = |path: &str| !path.starts_with('/') || path.contains(['%', '\\']) || path.contains("..");
+    if has_body || uri.authority().is_some() || is_odd(uri.path()) {
+        return Err(bad);
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(bad) };
+    match Authority::try_from(host.as_bytes()) {
+        Ok(host) if !host.as_str().contains('@') => Ok(host),
+        _ => Err(bad),
+    }
+}
+
+/// RFC 6455 §4.2; offers no extension, so none is agreed on.
+fn handshake<B>(request: &Request<B>) -> Result<Page, Refused> {
+    let bad = |status| Refused { status, reason: Refusal::Request };
+    let headers = request.headers();
+    let has_token = |name: HeaderName, token: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
+    };
+    if !has_token(header::UPGRADE, "websocket") || !has_token(header::CONNECTION, "upgrade") {
+        return Err(bad(StatusCode::UPGRADE_REQUIRED));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(bad(StatusCode::UPGRADE_REQUIRED));
+    }
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    // 16 bytes are 24 characters of base64.
+    let (Some(key), None) = (keys.next().filter(|key| key.len() == 24), keys.next()) else {
+        return Err(bad(StatusCode::BAD_REQUEST));
+    };
+    if !has_token(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        return Err(Refused { status: StatusCode::BAD_REQUEST, reason: Refusal::Subprotocol });
+    }
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
+    let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(response)
+}
+
+/// A file of the page, or word that the browser has it, or 404.
+fn page(path: &str, request: &HeaderMap) -> Page {
+    let Some(asset) = web_client::asset(path) else {
+        let mut response = empty(StatusCode::NOT_FOUND);
+        secure(response.headers_mut());
+        return response;
+    };
+    let etag = HeaderValue::try_from(asset.etag).ok();
+    let known = etag.as_ref().and_then(|etag| etag.to_str().ok()).is_some_and(|etag| {
+        let values = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|one| one.trim().trim_start_matches("W/") == etag || one == "*")
+    });
+    let mut response = if known {
+        empty(StatusCode::NOT_MODIFIED)
+    } else {
+        Response::new(Full::new(Bytes::from_static(asset.body)))
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    etag.map(|etag| headers.insert(header::ETAG, etag));
+    secure(headers);
+    response
+}
+
+/// What keeps a page to itself.
+fn secure(headers: &mut HeaderMap) {
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+}
+
+fn empty(status: StatusCode) -> Page {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// Why a request gets no more than a status; the connection ends with it.
+struct Refused {
+    status: StatusCode,
+    reason: Refusal,
+}
+
+impl Refused {
+    fn response(&self, inner: &Inner) -> Page {
+        inner.shared.count_refusal(self.reason);
+        let mut response = empty(self.status);
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            StatusCode::UPGRADE_REQUIRED => {
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+type Page = Response<Full<Bytes>>;
+
+const SIGNAL_PATH: &str = "/signal";
+const SUBPROTOCOL: &str = "ginnel.1";
+const SECURITY_HEADERS: [(&str, &str); 8] = [
+    ("content-security-policy", web_client::CONTENT_SECURITY_POLICY),
+    ("cross-origin-embedder-policy", "require-corp"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(self), microphone=(self), geolocation=()"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+];

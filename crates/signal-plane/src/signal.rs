@@ -1,0 +1,142 @@
+//! The handle: starts the matcher, serves streams, stops.
+//!
+//! What happens on a stream is in `http` and `socket`.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use match_core::{IceServer, Matcher, Now, SessionId, Side};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{mpsc, watch};
+
+use crate::actor::{self, Command};
+use crate::admission::Admission;
+use crate::counters::{Counters, Refusal, Shared};
+use crate::limits::{COMMANDS_MAX, Limits};
+use crate::{http, socket};
+
+/// Serves connections. Clones are handles to the same matcher.
+#[derive(Clone)]
+pub struct Signal(Arc<Inner>);
+
+/// What every connection needs.
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) shared: Shared,
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) clock: Clock,
+    admission: Arc<Admission>,
+    matcher_counters: Arc<Mutex<match_core::Counters>>,
+}
+
+/// What the operator says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The matcher's part.
+    pub matcher: match_core::Config,
+    /// Web origins that may open the signaling; empty: the same origin.
+    pub origins: Vec<String>,
+    /// Host names that are ours, without port; empty: any.
+    pub names: Vec<String>,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// Where a stream comes from. It does not print.
+#[derive(Clone, Copy)]
+pub struct Peer {
+    /// The address, for the caps per prefix; it is kept nowhere else.
+    pub address: IpAddr,
+    /// Whether the stream is encrypted, for the scheme of its own origin.
+    pub secure: bool,
+}
+
+/// What the matcher asks of the relay.
+pub trait Relay: Send + Sync + 'static {
+    /// The ICE servers for one side of a session, with credentials that end at `ends_unix_s`. `host`: by which the
+    /// client reached the signaling (the Host header without port), for URLs when no name is configured.
+    fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer>;
+
+    /// The session is over; its credentials must stop working. Must not block.
+    fn session_ended(&self, session: SessionId);
+}
+
+impl Signal {
+    /// Starts the matcher's task; to be called inside a tokio runtime. The seed must be secret and fresh.
+    pub fn start(config: Config, relay: Arc<dyn Relay>, seed: [u8; 32]) -> Self {
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        let (stopping, is_stopping) = watch::channel(false);
+        let clock = Clock(Instant::now());
+        let matcher_counters = Arc::<Mutex<match_core::Counters>>::default();
+        let matcher = Matcher::new(config.matcher.clone(), seed);
+        tokio::spawn(actor::run(matcher, relay, queue, is_stopping, clock, matcher_counters.clone()));
+        let admission = Admission::new(&config.limits);
+        let shared = Shared::default();
+        Self(Arc::new(Inner { config, commands, shared, stopping, clock, admission, matcher_counters }))
+    }
+
+    /// Serves one HTTP/1.1 connection, and the WebSocket it may become, to its end.
+    pub async fn serve<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let place = match self.0.admission.enter(peer.address) {
+            Ok(place) => place,
+            Err(reason) => return self.turn_away(stream, reason).await,
+        };
+        // Boxed, so that what HTTP needed is given back before the WebSocket's long life.
+        let upgraded = Box::pin(http::serve(&self.0, stream, peer)).await;
+        if let Some(upgraded) = upgraded {
+            socket::run(&self.0, upgraded).await;
+        }
+        drop(place);
+    }
+
+    /// The numbers of now.
+    pub fn counters(&self) -> Counters {
+        let matcher = *self.0.matcher_counters.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.shared.snapshot(matcher, self.0.admission.connections() as u64)
+    }
+
+    /// Tells every client that the server goes away, closes all connections and returns when they are gone, at most
+    /// twice the closing handshake's time later.
+    pub async fn stop(&self) {
+        self.0.stopping.send_replace(true);
+        let patience = Duration::from_millis(2 * self.0.config.limits.close_ms_max);
+        if tokio::time::timeout(patience, self.0.admission.empty()).await.is_err() {
+            tracing::warn!(connections = self.0.admission.connections(), "connections outlived the stop");
+        }
+    }
+
+    async fn turn_away<S: AsyncWrite + Unpin>(&self, mut stream: S, reason: Refusal) {
+        self.0.shared.count_refusal(reason);
+        let answer = async {
+            stream.write_all(FULL_RESPONSE).await?;
+            stream.shutdown().await
+        };
+        let patience = Duration::from_millis(self.0.config.limits.close_ms_max);
+        // A peer that is turned away and does not listen misses nothing that matters.
+        let _ = tokio::time::timeout(patience, answer).await;
+    }
+}
+
+/// Where `Now` comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn now(self) -> Now {
+        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Now { mono: self.0.elapsed(), unix_s }
+    }
+
+    /// The instant of a deadline.
+    pub(crate) fn instant(self, mono: Duration) -> tokio::time::Instant {
+        (self.0 + mono).into()
+    }
+}
+
+const FULL_RESPONSE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\ncontent-length: 0\r\n\r\n";

@@ -1,0 +1,74 @@
+//! A stream that lets no line end in a lone LF while HTTP is spoken on it.
+//!
+//! The HTTP parser takes a lone LF for a line's end (RFC 9112 §2.2 allows it); something in front of us may not, and
+//! the two would then disagree about where a request ends. A lone LF becomes a NUL, which the parser answers with
+//! 400. Since no request of ours has a body, all that comes before an upgrade is lines.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The stream, watched.
+pub(crate) struct StrictLines<S> {
+    stream: S,
+    last: u8,
+}
+
+impl<S> StrictLines<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, last: 0 }
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let own = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut own.stream).poll_read(cx, buf))?;
+        for byte in &mut buf.filled_mut()[before..] {
+            if *byte == b'\n' && own.last != b'\r' {
+                *byte = 0;
+            }
+            own.last = *byte;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lone_lf_does_not_survive_wherever_it_is_cut() {
+        for cut in 0..7 {
+            let (head, tail) = b"a\r\nb\nc\r".split_at(cut);
+            let mut stream = StrictLines::new(head.chain(tail));
+            let mut out = Vec::new();
+            stream.read_to_end(&mut out).await.unwrap();
+            assert_eq!(out, b"a\r\nb\0c\r");
+        }
+    }
+}

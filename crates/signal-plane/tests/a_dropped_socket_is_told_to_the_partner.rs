@@ -1,0 +1,40 @@
+//! When one side's connection breaks, the other is told, and can go on.
+
+mod common;
+
+use common::Server;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_dropped_socket_is_told_to_the_partner() {
+    let server = Server::start().await;
+    let (caller, mut callee, session) = server.pair().await;
+    drop(caller);
+    assert_eq!(callee.hear_a("gone").await, json!({"t": "gone", "session": session, "why": "lost"}));
+    callee.find("text").await;
+    callee.hear_a("waiting").await;
+    assert_eq!(server.relay.ended.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_waiter_whose_socket_dropped_is_not_matched() {
+    let server = Server::start().await;
+    let mut first = server.greeted().await;
+    first.find("text").await;
+    first.hear_a("waiting").await;
+    drop(first);
+    server.counts("the ticket goes", |all| all.matcher.waiting == 0).await;
+    let mut second = server.greeted().await;
+    second.find("text").await;
+    second.hear_a("waiting").await;
+}
+
+#[tokio::test]
+async fn an_orderly_close_is_answered() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, _) = server.pair().await;
+    caller.socket.close(None).await.unwrap();
+    caller.hear_the_end().await;
+    callee.hear_a("gone").await;
+    server.counts("its place is free", |all| all.connections == 1).await;
+}

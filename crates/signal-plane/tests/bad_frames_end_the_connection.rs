@@ -1,0 +1,74 @@
+//! Malformed JSON twice is forgiven; oversize, binary and broken frames are not.
+
+mod common;
+
+use common::Server;
+use futures_util::SinkExt as _;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio_tungstenite::tungstenite::Message;
+
+#[tokio::test]
+async fn the_third_malformed_message_closes() {
+    let server = Server::start().await;
+    let mut client = server.greeted().await;
+    for _ in 0..2 {
+        client.text("{not json").await;
+        assert_eq!(client.hear_error("bad-json").await.get("fatal"), None);
+    }
+    client.say(json!({"t": "dance"})).await;
+    client.hear_error("bad-message").await;
+    client.text("[]").await;
+    assert_eq!(client.hear_error("bad-json").await["fatal"], true);
+    assert_eq!(client.hear_close().await, 1008);
+}
+
+#[tokio::test]
+async fn a_frame_over_32_kib_is_too_large() {
+    let server = Server::start().await;
+    let mut client = server.greeted().await;
+    client.text(&format!("{{\"t\":\"cancel\"}}{}", " ".repeat(32 * 1024 - 14))).await;
+    client.hear_error("bad-state").await;
+    client.text(&" ".repeat(32 * 1024 + 1)).await;
+    assert_eq!(client.hear_error("too-large").await["fatal"], true);
+    assert_eq!(client.hear_close().await, 1009);
+    server
+        .counts("it is counted", |all| all.refusals().any(|(r, n)| r.label() == "too-large" && n == 1))
+        .await;
+}
+
+#[tokio::test]
+async fn a_binary_frame_is_refused() {
+    let server = Server::start().await;
+    let mut client = server.greeted().await;
+    client.socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    assert_eq!(client.hear_error("bad-message").await["fatal"], true);
+    assert_eq!(client.hear_close().await, 1003);
+}
+
+#[tokio::test]
+async fn row_127_frames_outside_the_rfc() {
+    let server = Server::start().await;
+    for (frame, code) in [
+        (&b"\x81\x02hi"[..], 1002),                    // unmasked
+        (b"\xc1\x80\0\0\0\0", 1002),                   // RSV1
+        (b"\x83\x80\0\0\0\0", 1002),                   // reserved opcode
+        (b"\x89\xfe\x00\x7e\0\0\0\0", 1002),           // control frame of 126 bytes
+        (b"\x09\x80\0\0\0\0", 1002),                   // fragmented control frame
+        (b"\x80\x80\0\0\0\0", 1002),                   // continuation of nothing
+        (b"\x81\xff\x40\0\0\0\0\0\0\0\0\0\0\0", 1009), // 2^62 bytes claimed
+        (b"\x81\x81\0\0\0\0\xff", 1007),               // not UTF-8
+    ] {
+        let mut client = server.greeted().await;
+        client.socket.get_mut().write_all(frame).await.unwrap();
+        assert_eq!(client.hear_close().await, code, "{frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn hello_must_come_in_time() {
+    let server = Server::start().await;
+    let mut client = server.open().await;
+    assert_eq!(client.hear_error("not-greeted").await["fatal"], true);
+    assert_eq!(client.hear_close().await, 1008);
+}

@@ -1,0 +1,77 @@
+//! Payloads cross both ways, each with its own counter; what the gate refuses takes up no number.
+
+mod common;
+
+use common::{Server, candidate, plain};
+use serde_json::json;
+
+#[tokio::test]
+async fn both_ways_in_order() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, session) = server.pair().await;
+    for n in 1..=15 {
+        caller.say(plain(&session, n, candidate(n))).await;
+        callee.say(plain(&session, n, candidate(100 + n))).await;
+    }
+    for n in 1..=15 {
+        assert_eq!(callee.hear().await, plain(&session, n, candidate(n)));
+        assert_eq!(caller.hear().await, plain(&session, n, candidate(100 + n)));
+    }
+    server.counts("thirty", |all| all.matcher.messages_total == 30).await;
+}
+
+#[tokio::test]
+async fn counters_and_sessions_are_strict() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, session) = server.pair().await;
+    for n in [0, 2, u64::MAX] {
+        caller.say(plain(&session, n, candidate(1))).await;
+        caller.hear_error("bad-counter").await;
+    }
+    caller.say(plain("AAAAAAAAAAAAAAAAAAAAAA", 1, candidate(1))).await;
+    caller.hear_error("bad-session").await;
+    caller.say(plain(&session, 1, candidate(1))).await;
+    caller.say(plain(&session, 1, candidate(1))).await;
+    caller.hear_error("bad-counter").await;
+    assert_eq!(callee.hear_a("plain").await["n"], 1);
+    let mut stranger = server.greeted().await;
+    stranger.say(plain(&session, 2, candidate(1))).await;
+    stranger.hear_error("bad-session").await;
+}
+
+#[tokio::test]
+async fn a_payload_that_tells_too_much_stays_here() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, session) = server.pair().await;
+    let host = json!({"cand": [{"candidate": "candidate:1 1 udp 1 192.168.0.1 80 typ host"}]});
+    let sdes = json!({"desc": {"type": "offer", "sdp": "v=0\r\nm=audio 9 RTP/SAVP 0\r\na=crypto:1 x\r\n"}});
+    for body in [host, sdes] {
+        caller.say(plain(&session, 1, body)).await;
+        caller.hear_error("bad-payload").await;
+    }
+    caller.say(plain(&session, 1, candidate(1))).await;
+    assert_eq!(callee.hear().await, plain(&session, 1, candidate(1)));
+}
+
+#[tokio::test]
+async fn row_157_candidates_are_counted_over_messages() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, session) = server.pair().await;
+    for n in 1..=20 {
+        caller.say(plain(&session, n, candidate(n))).await;
+        callee.hear_a("plain").await;
+    }
+    caller.say(plain(&session, 21, candidate(21))).await;
+    caller.hear_error("bad-payload").await;
+}
+
+#[tokio::test]
+async fn bye_ends_the_session() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, session) = server.pair().await;
+    caller.say(plain(&session, 1, json!({"bye": true}))).await;
+    callee.hear_a("plain").await;
+    assert_eq!(callee.hear_a("gone").await["why"], "left");
+    caller.find("text").await;
+    caller.hear_a("waiting").await;
+}

@@ -1,0 +1,23 @@
+//! A graceful stop closes every connection with word of it, in bounded time.
+
+mod common;
+
+use common::Server;
+use tokio::net::TcpStream;
+
+#[tokio::test]
+async fn stopping_tells_everybody() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, _) = server.pair().await;
+    let idle = TcpStream::connect(server.address).await.unwrap();
+    server.counts("all three", |all| all.connections == 3).await;
+    let signal = server.signal.clone();
+    let stopping = tokio::spawn(async move { signal.stop().await });
+    assert_eq!(caller.hear_close().await, 1001);
+    assert_eq!(callee.hear_close().await, 1001);
+    caller.hear_the_end().await;
+    callee.hear_the_end().await;
+    tokio::time::timeout(common::PATIENCE, stopping).await.expect("it ends").unwrap();
+    server.counts("nobody", |all| all.connections == 0 && all.matcher.sessions == 0).await;
+    drop(idle);
+}

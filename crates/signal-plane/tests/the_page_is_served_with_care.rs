@@ -1,0 +1,110 @@
+//! Files, validators, methods, and requests that try to be understood in two ways.
+
+mod common;
+
+use common::Server;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+async fn get(server: &Server, line: &str, headers: &str) -> String {
+    server
+        .raw(format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").as_bytes())
+        .await
+}
+
+#[tokio::test]
+async fn files_and_validators() {
+    let server = Server::start().await;
+    let page = get(&server, "GET /", "").await;
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    for header in [
+        "content-security-policy: default-src 'none'",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+    ] {
+        assert!(page.contains(header), "{header} in {page}");
+    }
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert!(!body.is_empty());
+    let etag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let known = get(&server, "GET /", &format!("If-None-Match: \"other\", W/{etag}\r\n")).await;
+    assert!(known.starts_with("HTTP/1.1 304 ") && known.ends_with("\r\n\r\n"), "{known}");
+    let head = get(&server, "HEAD /", "").await;
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
+    assert!(get(&server, "GET /none", "").await.starts_with("HTTP/1.1 404 "));
+    let post = get(&server, "POST /", "").await;
+    assert!(post.starts_with("HTTP/1.1 405 ") && post.contains("allow: GET, HEAD"), "{post}");
+}
+
+#[tokio::test]
+async fn a_connection_serves_several_requests() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    for _ in 0..3 {
+        stream.write_all(b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 404");
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"\r\n\r\n") {
+            seen.push(stream.read_u8().await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_122_requests_that_can_be_read_in_two_ways() {
+    let server = Server::start().await;
+    let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024));
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(200));
+    for (request, expected) in [
+        (&long[..], "431"),
+        (&many, "431"),
+        ("GET / HTTP/1.1\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", "400"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "400"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 6\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\nHost: a\n\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "400"),
+        ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("GET /..%2fetc HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("GET /../etc HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("GET /\r\n\r\n", "400"),
+        ("GET / HTTP/7.0\r\nHost: a\r\n\r\n", "400"),
+        ("nonsense\r\n\r\n", "400"),
+    ] {
+        let answer = server.raw(request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{request:.60}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{request:.60}: {answer}");
+    }
+    assert_eq!(server.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, "");
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_has_its_time() {
+    let mut config = signal_plane::Config::default();
+    config.limits.request_ms_max = 100;
+    let server = Server::with(config).await;
+    server.raw(b"GET / HTTP/1.1\r\nHost: a\r\n").await;
+    server.raw(b"").await;
+    server.counts("they go", |all| all.connections == 0).await;
+}
+
+#[tokio::test]
+async fn beyond_the_cap_there_is_no_room() {
+    let mut config = signal_plane::Config::default();
+    config.limits.connections_per_prefix_max = 1;
+    let server = Server::with(config).await;
+    let first = server.greeted().await;
+    assert!(server.raw(b"").await.starts_with("HTTP/1.1 503 "));
+    drop(first);
+    server.counts("its place is free", |all| all.connections == 0).await;
+    server.greeted().await;
+}

@@ -1,0 +1,152 @@
+/**
+ * What the page says when something fails, and what a person can do about it. One place for every failure.
+ * @module
+ */
+
+/** @typedef {"retry" | "audio" | "text" | "find" | "reconnect" | "dismiss"} Action */
+/** @typedef {{ title: string, text: string, actions: Action[] }} Notice */
+
+/** @type {Record<Action, string>} */
+export const ACTION_LABELS = {
+  retry: "Try again",
+  audio: "Continue with voice only",
+  text: "Continue with text only",
+  find: "Find someone else",
+  reconnect: "Try now",
+  dismiss: "Close",
+};
+
+/**
+ * The notice for a failure. Codes are those of the server, of the SDK and of {@link import("./media.js").Problem}.
+ * @param {string} code
+ * @param {{ text?: string, relays?: string[], inRoom?: boolean }} [about] `text`: the server's words,
+ *   for codes that we do not know
+ * @returns {Notice}
+ */
+export function noticeFor(code, about = {}) {
+  if (code === "relay-unreachable") return relayUnreachable(about);
+  const known = Object.hasOwn(NOTICES, code) ? NOTICES[code] : null;
+  const notice = known ?? { title: "That did not work", text: about.text ?? "", actions: ["dismiss"] };
+  // Somebody in a room is not sent to a stranger by mistake.
+  return about.inRoom ? { ...notice, actions: notice.actions.map((a) => (a === "find" ? "retry" : a)) } : notice;
+}
+
+/** @param {{ relays?: string[], inRoom?: boolean }} about @returns {Notice} */
+function relayUnreachable({ relays = [], inRoom = false }) {
+  const local = relays.length > 0 && relays.every((url) => /^turns?:(localhost|127\.|\[::1\])/.test(url));
+  const firefox = navigator.userAgent.includes("Firefox/");
+  return {
+    title: "The relay could not be reached",
+    text: local && firefox
+      ? "Firefox does not use a relay on the same machine. Open the page by this machine's network name or address, "
+        + "or use another browser here."
+      : "No picture, sound or text got through: something between you and the relay lets web pages pass, but not calls "
+        + "(usually UDP, port 3478). Try another network, or switch off a VPN; whoever runs this server can help.",
+    actions: [inRoom ? "retry" : "find", "dismiss"],
+  };
+}
+
+/** @type {Record<string, Notice>} */
+const NOTICES = {
+  "insecure": {
+    title: "This page may not use your camera or microphone",
+    text: "Browsers allow them only over HTTPS, or at localhost on the same machine. Open the page by its "
+      + "https address, or talk by text.",
+    actions: ["text"],
+  },
+  "unsupported": {
+    title: "This browser cannot make calls",
+    text: "It has no WebRTC, or it is switched off. Use a current Firefox, Chromium or Safari.",
+    actions: ["dismiss"],
+  },
+  "refused": {
+    title: "The camera or microphone was not allowed",
+    text: "To change that, use the camera symbol in the address bar, then try again. You can also talk without.",
+    actions: ["retry", "audio", "text"],
+  },
+  "refused-microphone": {
+    title: "The microphone was not allowed",
+    text: "To change that, use the microphone symbol in the address bar, then try again. You can also write.",
+    actions: ["retry", "text"],
+  },
+  "no-camera": {
+    title: "No camera was found",
+    text: "Plug one in and try again, or talk without a picture.",
+    actions: ["retry", "audio", "text"],
+  },
+  "no-microphone": {
+    title: "No microphone was found",
+    text: "Plug one in and try again, or talk by text.",
+    actions: ["retry", "text"],
+  },
+  "no-devices": {
+    title: "No camera and no microphone were found",
+    text: "Plug them in and try again, or talk by text.",
+    actions: ["retry", "text"],
+  },
+  "busy": {
+    title: "The camera or microphone is in use",
+    text: "Another program or window holds it. Close that and try again, or talk without.",
+    actions: ["retry", "audio", "text"],
+  },
+  "device-lost": {
+    title: "Your camera or microphone stopped",
+    text: "It was unplugged, or another program took it. The conversation goes on without it.",
+    actions: ["dismiss"],
+  },
+  "media-lost": {
+    title: "The connection to your partner broke",
+    text: "It did not come back within a few seconds. Usually a network was lost or changed on one of the two sides.",
+    actions: ["find", "dismiss"],
+  },
+  "payload-refused": {
+    title: "The call was refused for your protection",
+    text: "Its set-up was not encrypted as it must be, or one of the two browsers did not understand it.",
+    actions: ["find", "dismiss"],
+  },
+  "server-gone": {
+    title: "The server cannot be reached",
+    text: "We keep trying, with growing pauses. Check your network connection.",
+    actions: ["reconnect"],
+  },
+  "cut-off": {
+    title: "You were cut off",
+    text: "The server went away for a moment, and what was running went with it. You can start again.",
+    actions: ["dismiss"],
+  },
+  "no-room": {
+    title: "This room does not exist, or it is full",
+    text: "A room is for two and lives as long as somebody is in it. Ask for a new link, or open a room yourself.",
+    actions: ["retry", "dismiss"],
+  },
+  "rooms-off": {
+    title: "This server has no rooms",
+    text: "Whoever runs it switched them off. You can still meet somebody by pressing Start.",
+    actions: ["dismiss"],
+  },
+  "expired": {
+    title: "That took too long",
+    text: "The server lets nobody wait without end. You can start again.",
+    actions: ["retry", "dismiss"],
+  },
+  "too-fast": {
+    title: "That was a little fast",
+    text: "Wait a few seconds, then try again.",
+    actions: ["retry", "dismiss"],
+  },
+  "server-full": {
+    title: "The server is full",
+    text: "It takes no more people just now. Try again in a minute.",
+    actions: ["retry", "dismiss"],
+  },
+  "queue-full": {
+    title: "Too many people are waiting",
+    text: "Try again in a minute.",
+    actions: ["retry", "dismiss"],
+  },
+  "sealed-required": {
+    title: "This page is older than its server",
+    text: "The server asks for more than this page can do. Reload the page.",
+    actions: ["dismiss"],
+  },
+};

@@ -1,0 +1,41 @@
+/**
+ * Every bound of the SDK, named with its unit last. What the server allows (`welcome.limits`) comes on top.
+ * @module
+ */
+
+/** A connection that has not been greeted by then is closed and tried again. */
+export const greeting_ms_max = 10_000;
+/** Waiting time before connecting again: doubled from the first to the last, with a random part. */
+export const reconnect_ms_min = 500;
+export const reconnect_ms_max = 15_000;
+/** A frame of `ginnel.1`, both ways. */
+export const frame_bytes_max = 32_768;
+
+/** Found candidates wait this long for company; the first ones of a gathering only a moment. */
+export const batch_first_ms = 20;
+export const batch_ms = 250;
+/** Candidates sent for one description; the server takes no more. Accepted from the partner in one session. */
+export const description_candidates_max = 20;
+export const session_candidates_max = 256;
+export const candidate_chars_max = 512;
+
+/** A session description. Browsers need about 7,000 characters for audio, video and data. */
+export const sdp_chars_max = 24_000;
+export const sdp_lines_max = 600;
+export const sdp_line_chars_max = 1_024;
+export const sdp_sections_max = 8;
+
+/** Messages of the partner that may wait for the one being worked on. */
+export const inbox_messages_max = 64;
+/** From `matched` to the first connection, relay allocation and DTLS included. */
+export const connect_ms_max = 25_000;
+/** A broken connection may heal by itself for so long before ICE is restarted, and so long after that. */
+export const heal_ms_max = 3_000;
+export const restart_ms_max = 15_000;
+
+/** One text message, and how much may wait in the data channel before sending is refused. */
+export const text_chars_max = 2_000;
+export const text_buffered_bytes_max = 262_144;
+/** Messages a partner may send on the data channel at once, and how fast that budget grows back. */
+export const text_burst_max = 30;
+export const text_per_s_max = 10;

@@ -1,0 +1,129 @@
+/**
+ * The binary under test: started with a configuration of its own on free loopback ports, its log kept.
+ */
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { until } from "./until.js";
+
+export class Server {
+  #folder = mkdtempSync(join(tmpdir(), "ginnel-browser-"));
+  #child;
+  #ports;
+
+  /** A server that answers. */
+  static async start() {
+    const server = new Server();
+    server.#ports = { turn: await freePort("udp"), web: await freePort(), local: await freePort(), admin: await freePort() };
+    await server.start();
+    return server;
+  }
+
+  /** Starts it; again on the same ports after `kill`. */
+  async start() {
+    const config = join(this.#folder, "ginnel.toml");
+    writeFileSync(config, this.#configuration());
+    const output = openSync(this.#logFile, "a");
+    const child = spawn(BINARY, ["serve", "--config", config], { stdio: ["ignore", output, output] });
+    closeSync(output);
+    this.#child = child;
+    let failure = "";
+    child.on("error", (error) => { failure = `${BINARY}: ${error.message}; build it, or name it in GINNEL_BIN`; });
+    child.on("exit", (code) => { failure ||= `it ended with ${code}:\n${this.#log()}`; });
+    await until("the server answers", async () => failure || (await fetch(`${this.#admin}/healthz`)).ok);
+    if (failure) throw new Error(`the server does not start: ${failure}`);
+  }
+
+  /** Takes it away without a word, like a power cut. */
+  async kill() {
+    await this.#end("SIGKILL");
+  }
+
+  /** Stops it and removes what it wrote. */
+  async close() {
+    await this.#end("SIGTERM");
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** What a person on this machine opens. */
+  get url() {
+    return `http://localhost:${this.#ports.local}/`;
+  }
+
+  /** The lines of its log; the addresses that it was told to listen on are the operator's own, and left out. */
+  logLines() {
+    const own = Object.values(this.#ports).map((port) => `127.0.0.1:${port}`);
+    const text = own.reduce((log, address) => log.replaceAll(address, "(listening)"), this.#log());
+    return text.split("\n").filter((line) => line !== "");
+  }
+
+  /** The sum of a metric over its labels. */
+  async metric(name) {
+    const text = await (await fetch(`${this.#admin}/metrics`)).text();
+    const lines = text.split("\n").filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+    if (lines.length === 0) throw new Error(`/metrics has no ${name}`);
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+  }
+
+  #configuration() {
+    const { turn, web, local, admin } = this.#ports;
+    return [
+      "version = 1",
+      "",
+      "[listen]",
+      `turn = ["127.0.0.1:${turn}"]`,
+      "turns = []",
+      `web = ["127.0.0.1:${web}"]`,
+      `local = ["127.0.0.1:${local}"]`,
+      `admin = "127.0.0.1:${admin}"`,
+      "",
+      "[log]",
+      'level = "trace"',
+      'format = "json"',
+      "",
+    ].join("\n");
+  }
+
+  async #end(signal) {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  }
+
+  #log() {
+    return readFileSync(this.#logFile, "utf8");
+  }
+
+  get #logFile() {
+    return join(this.#folder, "log");
+  }
+
+  get #admin() {
+    return `http://127.0.0.1:${this.#ports.admin}`;
+  }
+}
+
+/** A port that was free a moment ago; for `udp` on TCP as well, because a relay listens on both. */
+async function freePort(kind = "tcp") {
+  const listener = createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, "close");
+  if (kind === "tcp") return port;
+  const socket = createSocket("udp4");
+  socket.bind(port, "127.0.0.1");
+  await once(socket, "listening");
+  socket.close();
+  await once(socket, "close");
+  return port;
+}
+
+const BINARY = resolve(process.env.GINNEL_BIN ?? join(import.meta.dirname, "../../../target/release/ginnel"));

@@ -1,0 +1,29 @@
+/**
+ * Waits for a condition, with a deadline. Tests wait for nothing else.
+ */
+
+/**
+ * The first truthy value of `probe`, which is asked again and again. A probe that throws has simply not succeeded yet.
+ * @template T
+ * @param {string} what for the message if it never comes true
+ * @param {() => T | Promise<T>} probe
+ * @param {number} [ms_max]
+ * @returns {Promise<NonNullable<T>>}
+ */
+export async function until(what, probe, ms_max = 30_000) {
+  const end_ms = performance.now() + ms_max;
+  let last;
+  do {
+    try {
+      const value = await probe();
+      if (value) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
+  } while (performance.now() < end_ms);
+  throw new Error(`not within ${ms_max} ms: ${what}; the last look gave ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+}
+
+const PROBE_MS = 100;

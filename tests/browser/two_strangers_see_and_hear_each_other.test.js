@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { isIP } from "node:net";
+import { test } from "node:test";
+
+import { pair, scene } from "./lib/scene.js";
+import { until } from "./lib/until.js";
+
+test("two strangers see, hear and write to each other through the relay, and the log knows nothing", () => scene(
+  async ({ server, browser }) => {
+    const before = await server.metric("ginnel_relay_bytes_total");
+    const pages = await pair(browser, server.url);
+    const calls = [];
+    for (const page of pages) {
+      calls.push(await until("60 frames decoded and sound heard, over relays on both ends", async () => {
+        const call = await page.call();
+        const flows = call.framesDecoded >= 60 && call.audioPackets > 0 && call.audioEnergy > 0;
+        return flows && call.localType === "relay" && call.remoteType === "relay" && call;
+      }));
+    }
+    for (const { policy, descriptions } of calls) {
+      assert.equal(policy, "relay");
+      for (const sdp of descriptions) assert.match(sdp, /a=fingerprint:sha-256/);
+      assert.doesNotMatch(descriptions[1], /audio-level/);
+    }
+
+    const [one, other] = pages;
+    const texts = ["good evening <b>stranger</b>", "good evening & welcome"];
+    await one.write(texts[0]);
+    await other.sees(texts[0]);
+    await other.write(texts[1]);
+    await one.sees(texts[1]);
+
+    const received = calls.reduce((sum, call) => sum + call.bytesReceived, 0);
+    const relayed = (await server.metric("ginnel_relay_bytes_total")) - before;
+    assert.ok(relayed >= received, `the relay counted ${relayed} bytes, the browsers received ${received}`);
+
+    const secrets = calls.flatMap(({ ice }) => ice.flatMap(({ username, credential }) => [username, credential]));
+    tellsNothing(server.logLines(), [...secrets, ...texts]);
+  },
+));
+
+/** No address, user name or description in any line. */
+function tellsNothing(lines, secrets) {
+  assert.ok(lines.length > 0, "there is a log at all");
+  for (const line of lines) {
+    for (const [token] of line.matchAll(/(?<![\w:.])[0-9a-f:.]{3,}(?![\w:])/gi)) {
+      const bare = token.replace(/\.$/, "");
+      const host = bare.replace(/:\d+$/, "");
+      assert.ok(!isIP(bare) && !isIP(host), `an address in the log: ${line}`);
+    }
+    for (const secret of secrets) assert.ok(!line.includes(secret), `a secret in the log: ${line}`);
+    assert.doesNotMatch(line, /a=ice-ufrag|a=fingerprint|candidate:|typ relay/, "a description in the log");
+  }
+}

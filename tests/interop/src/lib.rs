@@ -1,0 +1,192 @@
+//! The running binary for clients that we did not write: started on free ports, stopped when dropped.
+//!
+//! The clients themselves are in `tests/`. The binary is the one that `GINNEL_BIN` names, else the release build of
+//! this tree; the step `tests/run interop` builds it first.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The name of the static user whose peers are `public`, loopback included.
+pub const PUBLIC_USER: &str = "interop-public";
+
+/// The name of the static user whose peers are this appliance's relayed addresses.
+pub const APPLIANCE_USER: &str = "interop-appliance";
+
+/// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
+pub const PASSWORD: &str = "known-to-every-test";
+
+/// A running `ginnel serve` with TURN on UDP of one loopback address.
+pub struct Appliance {
+    process: Child,
+    folder: PathBuf,
+    /// Where TURN answers.
+    pub turn: SocketAddr,
+    /// Where `/metrics` answers.
+    pub admin: SocketAddr,
+}
+
+impl Appliance {
+    /// Starts one and waits until it is ready.
+    ///
+    /// # Panics
+    /// Where it does not become ready within ten seconds; with what it said.
+    pub fn start(ip: IpAddr) -> Self {
+        let folder = fresh_folder();
+        let (turn, local, admin) = (free_udp(ip), free_tcp(), free_tcp());
+        let password = folder.join("password");
+        write_private(&password, PASSWORD);
+        let password = password.display();
+        let configuration = format!(
+            "version = 1\n\
+             [listen]\nturn = [\"{turn}\"]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
+             [server]\nworkers = 2\n\
+             [relay]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
+             user = [\n\
+             {{ name = \"{PUBLIC_USER}\", password_file = \"{password}\", peers = \"public\" }},\n\
+             {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
+             ]\n"
+        );
+        let file = folder.join("ginnel.toml");
+        write_private(&file, &configuration);
+        let log = fs::File::create(folder.join("log")).expect("a log file in a folder of ours");
+        let process = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary; build it: cargo build --release -p ginnel");
+        let mut appliance = Self { process, folder, turn, admin };
+        appliance.wait_until_ready();
+        appliance
+    }
+
+    /// The value of a metric, summed over its labels.
+    ///
+    /// # Panics
+    /// Where the admin listener does not answer.
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = self.ask("/metrics").expect("the admin listener answers");
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        page.lines().filter(of_name).filter_map(value).sum()
+    }
+
+    /// Waits until a metric has at least this value: counters are published a little later than counted.
+    ///
+    /// # Panics
+    /// Where it has not within five seconds.
+    pub fn wait_for_metric(&self, name: &str, at_least: f64) {
+        wait_for(name, Duration::from_secs(5), || self.metric(name) >= at_least);
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.ask("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200")) {
+            let ended: Option<ExitStatus> = self.process.try_wait().expect("a child of ours");
+            assert!(ended.is_none() && Instant::now() < deadline, "not ready: {ended:?}\n{}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    fn ask(&self, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(self.admin)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page)?;
+        Ok(page)
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        // It may have ended by itself; the folder is in the temporary place anyway.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A UDP socket on loopback that sends every datagram back, on a thread of its own, until the process ends.
+///
+/// # Panics
+/// Where no socket is to be had.
+pub fn echo(ip: IpAddr) -> SocketAddr {
+    let socket = UdpSocket::bind(SocketAddr::new(ip, 0)).expect("a free port");
+    let address = socket.local_addr().expect("a bound socket");
+    std::thread::spawn(move || {
+        let mut buffer = [0; 65_536];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            // A datagram that cannot be sent back is one that the test misses and tells about.
+            let _ = socket.send_to(&buffer[..length], from);
+        }
+    });
+    address
+}
+
+/// Waits for a condition.
+///
+/// # Panics
+/// Where it does not hold in time.
+pub fn wait_for(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + time;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A command of another program, killed with the test and ended after a minute.
+pub fn limited(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "60"]).arg(program.as_ref()).stdin(Stdio::null());
+    command
+}
+
+/// A port that nobody uses at the moment.
+///
+/// # Panics
+/// Where there is none.
+pub fn free_udp(ip: IpAddr) -> SocketAddr {
+    let socket = UdpSocket::bind(SocketAddr::new(ip, 0)).expect("a free port");
+    socket.local_addr().expect("a bound socket")
+}
+
+fn free_tcp() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket")
+}
+
+fn binary() -> PathBuf {
+    std::env::var_os("GINNEL_BIN").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/ginnel"),
+        PathBuf::from,
+    )
+}
+
+fn fresh_folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("ginnel-interop-{}-{number}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder in the temporary place");
+    folder
+}
+
+/// Passwords are refused when others can read them.
+fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).expect("a file in a folder of ours");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
+}

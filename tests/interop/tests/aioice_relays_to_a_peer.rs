@@ -1,0 +1,29 @@
+//! aioice, an ICE library for Python, allocates over UDP, binds channels and exchanges data.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use interop::{Appliance, PASSWORD, PUBLIC_USER, echo, limited};
+
+#[test]
+fn over_ipv4() {
+    let ip: IpAddr = "127.0.0.1".parse().unwrap();
+    let appliance = Appliance::start(ip);
+    let peer = echo(ip);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = limited(python())
+        .arg(here.join("python/aioice_echo.py"))
+        .args([appliance.turn.to_string(), peer.to_string(), PUBLIC_USER.into(), PASSWORD.into()])
+        .output()
+        .expect("python3");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("20 of 20"), "{said}\n{}", appliance.log());
+}
+
+/// The interpreter with aioice in it; `tests/run interop` makes it.
+fn python() -> PathBuf {
+    std::env::var_os("GINNEL_PYTHON").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python3"),
+        PathBuf::from,
+    )
+}

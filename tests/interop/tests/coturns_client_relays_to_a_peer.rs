@@ -1,0 +1,103 @@
+//! coturn's `turnutils_uclient` allocates, binds channels or sends indications, and loses nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+
+use interop::{APPLIANCE_USER, Appliance, PASSWORD, PUBLIC_USER, free_udp, limited};
+
+/// Messages of each of the two clients.
+const MESSAGES: u32 = 20;
+
+/// coturn's echo server, killed when dropped.
+struct Peer(Child, SocketAddr);
+
+impl Peer {
+    fn start(ip: IpAddr) -> Self {
+        let address = free_udp(ip);
+        let (ip, port) = (ip.to_string(), address.port().to_string());
+        let child = Command::new("turnutils_peer")
+            .args(["-L", &ip, "-p", &port])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("turnutils_peer; install it: apt-get install coturn");
+        Self(child, address)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the client and returns what it printed, or says what went wrong.
+fn uclient(appliance: &Appliance, user: &str, arguments: &[&str]) -> String {
+    let (ip, port) = (appliance.turn.ip().to_string(), appliance.turn.port().to_string());
+    let output = limited("turnutils_uclient")
+        .args(["-c", "-m", "2", "-n", &MESSAGES.to_string(), "-u", user, "-w", PASSWORD, "-p", &port])
+        .args(arguments)
+        .arg(ip)
+        .output()
+        .expect("turnutils_uclient; install it: apt-get install coturn");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", appliance.log());
+    let received = format!("tot_send_msgs={0}, tot_recv_msgs={0}", 2 * MESSAGES);
+    assert!(said.contains(&received), "{said}\n{}", appliance.log());
+    assert!(said.contains("Total lost packets 0 (0.000000%)"), "{said}");
+    said.into_owned()
+}
+
+fn relays_to_an_echo_server(ip: &str, mode: &[&str]) {
+    let ip: IpAddr = ip.parse().expect("an address");
+    let appliance = Appliance::start(ip);
+    let peer = Peer::start(ip);
+    let (peer_ip, peer_port) = (ip.to_string(), peer.1.port().to_string());
+    let arguments = [&["-e", &peer_ip, "-r", &peer_port], mode].concat();
+    uclient(&appliance, PUBLIC_USER, &arguments);
+    appliance.wait_for_metric("ginnel_relay_bytes_total", 1.0);
+}
+
+#[test]
+fn by_channel_data_over_ipv4() {
+    relays_to_an_echo_server("127.0.0.1", &[]);
+}
+
+#[test]
+fn by_send_and_data_indications_over_ipv4() {
+    relays_to_an_echo_server("127.0.0.1", &["-s"]);
+}
+
+#[test]
+fn by_channel_data_over_ipv6() {
+    relays_to_an_echo_server("::1", &["-x"]);
+}
+
+#[test]
+fn by_send_and_data_indications_over_ipv6() {
+    relays_to_an_echo_server("::1", &["-x", "-s"]);
+}
+
+#[test]
+fn from_client_to_client_with_public_and_with_appliance_credentials() {
+    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    for user in [PUBLIC_USER, APPLIANCE_USER] {
+        uclient(&appliance, user, &["-y"]);
+        uclient(&appliance, user, &["-y", "-s"]);
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    let output = limited("turnutils_uclient")
+        .args(["-c", "-y", "-n", "1", "-u", PUBLIC_USER, "-w", "not-the-password"])
+        .args(["-p", &appliance.turn.port().to_string(), "127.0.0.1"])
+        .output()
+        .expect("turnutils_uclient; install it: apt-get install coturn");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("error 401"), "{said}");
+    assert!(appliance.metric("ginnel_relay_allocations") == 0.0);
+}
