@@ -1,5 +1,5 @@
-//! A TURN client without sockets: it asks, authenticates, repeats and hears. Not ICE, and it refreshes nothing by
-//! itself, so that a test says what lives and what runs out. RFC 8489 §6, §9.2.5, RFC 8656.
+//! A TURN client without sockets: it asks, authenticates, repeats and hears. Not ICE, and it refreshes
+//! nothing by itself, so that a test says what lives and what runs out. RFC 8489 §6, §9.2.5, RFC 8656.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ use crate::transaction::{Due, Timer};
 
 /// One client on one local port.
 ///
-/// Start requests with [`Client::request`] or send data, take [`Client::poll_datagram`] until it is empty, hand in what
-/// arrives and call [`Client::handle_timeout`] at [`Client::next_deadline`].
+/// Start requests with [`Client::request`] or send data, take [`Client::poll_datagram`] until it is empty,
+/// hand in what arrives and call [`Client::handle_timeout`] at [`Client::next_deadline`].
 pub struct Client {
     username: Vec<u8>,
     password: Vec<u8>,
@@ -52,8 +52,8 @@ impl Client {
         }
     }
 
-    /// Starts a request; its answer is found by the ticket. The first of all goes out unsigned, as RFC 8489 §9.2.3
-    /// has it, and is repeated with a signature when the challenge comes.
+    /// Starts a request; its answer is found by the ticket. The first of all goes out unsigned, as RFC 8489
+    /// §9.2.3 has it, and is repeated with a signature when the challenge comes.
     pub fn request(&mut self, now: Duration, request: Request) -> Ticket {
         self.tickets += 1;
         let ticket = self.tickets;
@@ -195,14 +195,15 @@ impl Client {
         self.answers.insert(ticket, answer);
     }
 
-    /// Takes realm and nonce from a 401 or 438; `false` where they bring nothing new, so that repeating is vain.
+    /// Takes realm and nonce from a 401 or 438; `false` where they bring nothing new, so that repeating is
+    /// vain.
     fn take_challenge(&mut self, message: &Message<'_>) -> bool {
         let (Some(realm), Some(nonce)) =
             (message.find(AttributeType::REALM), message.find(AttributeType::NONCE))
         else {
             return false;
         };
-        //= RFC 8489 §9.2.5: a 401 to a request that was signed with this realm means that the credentials are wrong
+        //= RFC 8489 §9.2.5: a 401 to a request that was signed means that the credentials are wrong
         if code_of(message) == Some(401) && self.signature.as_ref().is_some_and(|it| it.realm == realm) {
             return false;
         }
@@ -309,7 +310,8 @@ struct Transaction {
 }
 
 impl Transaction {
-    /// Whether an answer is the server's: a signed request is granted by a signed answer, or anybody could grant it.
+    /// Whether an answer is the server's: a signed request is granted by a signed answer, or anybody could
+    /// grant it.
     fn trusts(&self, answer: &Message<'_>) -> bool {
         match &self.signed {
             Some(signature) if answer.class() == Class::Success || answer.has_integrity() => {

@@ -1,8 +1,8 @@
-//! A world in virtual time: clients behind NATs, lossy links, and the relay's workers as they run in production,
-//! only without sockets, threads and waiting. One seed decides everything that is left to chance.
+//! A world in virtual time: clients behind NATs, lossy links, and the relay's workers as they run in
+//! production, only without sockets, threads and waiting. One seed decides everything that is left to chance.
 //!
-//! It is where to begin reading: [`World`] is driven, [`Client`] asks, [`Relay`] decides. The behaviour itself is
-//! in `tests/`, one sentence a file. It is not a load test, and it never touches a network.
+//! It is where to begin reading: [`World`] is driven, [`Client`] asks, [`Relay`] decides. The behaviour
+//! itself is in `tests/`, one sentence a file. It is not a load test, and it never touches a network.
 //!
 //! ```
 //! use sim::{Request, Side, World};
@@ -17,6 +17,7 @@
 
 mod client;
 mod link;
+mod lobby;
 mod model;
 
 mod nat;
@@ -28,6 +29,7 @@ mod world;
 
 pub use client::{Client, Failure, Granted, Heard, Ticket};
 pub use link::Link;
+pub use lobby::Lobby;
 pub use model::{Identity, Model};
 
 pub use nat::{Dependence, Nat, NatKind};

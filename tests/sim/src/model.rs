@@ -1,5 +1,6 @@
-//! What the relay should do, as simply as it can be said: who holds what until when, and who may deliver to whom at this
-//! moment. No workers, no routes, no notices: that is what is being tested. RFC 8656 §7-§12, the design's relay.md §1.
+//! What the relay should do, as simply as it can be said: who holds what until when, and who may deliver to
+//! whom at this moment. No workers, no routes, no notices: that is what is being tested. RFC 8656 §7-§12, the
+//! design's relay.md §1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -226,8 +227,8 @@ struct Held {
     channels: BTreeMap<u16, (SocketAddr, Duration)>,
 }
 
-const FIVE_MINUTES: Duration = Duration::from_secs(300);
-
 fn lifetime(asked_s: u32) -> Duration {
     Duration::from_secs(asked_s.clamp(600, 3600).into())
 }
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);

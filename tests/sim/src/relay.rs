@@ -6,15 +6,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use stun_wire::Message;
 use turn_core::{
     ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice,
     Now, PeerAddr, RelayedAddr, Server, SessionId, Verdict, WorkerId,
 };
 
+use crate::client::code_of;
 use crate::random::{Random, mix};
 
-/// A relay of several workers. Notices between workers take a moment and keep their order; relay sockets take a
-/// moment to open.
+/// A relay of several workers. Notices between workers take a moment and keep their order; relay sockets take
+/// a moment to open.
 pub struct Relay {
     servers: Vec<Server>,
     directory: Arc<Mutex<Directory>>,
@@ -32,7 +34,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay of the workers that `configs` describe. Its clients' port is that of `listening`, on all addresses.
+    /// A relay of the workers that `configs` describe. Its clients' port is that of `listening`, on all
+    /// addresses.
     pub fn new(
         configs: Vec<Config>,
         directory: Directory,
@@ -127,7 +130,8 @@ impl Relay {
         self.pending.keys().next_back().map(|(at, _)| *at)
     }
 
-    /// The worker that the kernel hands a client's datagrams to: a hash of the 5-tuple, as with `SO_REUSEPORT`.
+    /// The worker that the kernel hands a client's datagrams to: a hash of the 5-tuple, as with
+    /// `SO_REUSEPORT`.
     pub fn worker_of(&self, client: SocketAddr) -> WorkerId {
         let ip = match client.ip() {
             IpAddr::V4(ip) => u64::from(ip.to_bits()),
@@ -161,7 +165,8 @@ impl Relay {
         &self.binds_tried
     }
 
-    /// Whether the relay holds nothing for anybody: no allocation, nothing counted, no socket, nothing under way.
+    /// Whether the relay holds nothing for anybody: no allocation, nothing counted, no socket, nothing under
+    /// way.
     ///
     /// # Panics
     /// Where a server panicked before.
@@ -310,6 +315,12 @@ impl Outcome {
     /// Whether the payload went on.
     pub const fn is_forward(&self) -> bool {
         matches!(self, Self::Forward { .. })
+    }
+
+    /// The error code of the answer, if it is one.
+    pub fn code(&self) -> Option<u16> {
+        let Self::Reply(reply) = self else { return None };
+        code_of(&Message::parse(reply).ok()?)
     }
 
     /// Whether the payload went on to a client of the relay, by a route or from a peer.

@@ -1,4 +1,5 @@
-//! Requests as a client writes them, well-formed or not as a test wishes. Not when they are sent. RFC 8656 §17, §18.
+//! Requests as a client writes them, well-formed or not as a test wishes. Not when they are sent. RFC 8656
+//! §17, §18.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! The world: a clock that only moves when it is driven, sites with their NATs and lines, the people in them, plain
-//! peers on the internet, and the relay. It has no opinion about what should happen; tests have.
+//! The world: a clock that only moves when it is driven, sites with their NATs and lines, the people in them,
+//! plain peers on the internet, and the relay. It has no opinion about what should happen; tests have.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,8 +20,9 @@ use crate::request::Request;
 
 /// Everybody and everything, from one seed.
 ///
-/// What is done to the world happens at [`World::now`]; [`World::drive`] lets time pass. On a wire, which is what people
-/// have unless they are put elsewhere, a datagram takes no time, so an answer is there at the instant of the question.
+/// What is done to the world happens at [`World::now`]; [`World::drive`] lets time pass. On a wire, which is
+/// what people have unless they are put elsewhere, a datagram takes no time, so an answer is there at the
+/// instant of the question.
 pub struct World {
     now: Duration,
     relay: Relay,
@@ -152,8 +153,8 @@ impl World {
         }
     }
 
-    /// Lets a client learn realm and nonce and nothing else, whatever its credential is worth: by an Allocate that can't be
-    /// granted, since nothing but an Allocate is challenged.
+    /// Lets a client learn realm and nonce and nothing else, whatever its credential is worth: by an Allocate
+    /// that can't be granted, since nothing but an Allocate is challenged.
     pub fn learn_nonce(&mut self, client: ClientId) {
         let tcp = Request::bare(Method::ALLOCATE).with(AttributeType::REQUESTED_TRANSPORT, &[6, 0, 0, 0]);
         let refusal = self.refusal(client, tcp);
@@ -223,8 +224,8 @@ impl World {
         std::mem::take(&mut self.peers.get_mut(&peer).expect("a peer of this world").heard)
     }
 
-    /// A datagram for the relay's clients' port out of nowhere, from any source that one may claim, and what became
-    /// of it.
+    /// A datagram for the relay's clients' port out of nowhere, from any source that one may claim, and what
+    /// became of it.
     pub fn knock(&mut self, from: SocketAddr, datagram: &[u8]) -> Outcome {
         let ip = if from.is_ipv6() { RELAY_V6 } else { RELAY_V4 };
         let packet = Packet { from, to: SocketAddr::new(ip, RELAY_PORT), datagram: datagram.to_vec() };
@@ -241,8 +242,13 @@ impl World {
 
     /// Ends a session on all workers, as the matcher does when one of the two leaves.
     pub fn end_session(&mut self, session: u8) {
+        self.end(SessionId([session; 16]));
+    }
+
+    /// The same by the session's whole name.
+    pub fn end(&mut self, session: SessionId) {
         let now = self.clock();
-        self.relay.end_session(now, SessionId([session; 16]), now.unix_s + 86_400);
+        self.relay.end_session(now, session, now.unix_s + 86_400);
         self.drive(self.now);
     }
 
@@ -281,7 +287,12 @@ impl World {
 
     /// A credential for one side of a session.
     pub fn credential(&self, session: u8, side: Side, expires_unix_s: u64) -> Credential {
-        SessionKey::new(SESSION_KEY).mint(SessionId([session; 16]), side, expires_unix_s)
+        self.mint(SessionId([session; 16]), side, expires_unix_s)
+    }
+
+    /// The same by the session's whole name.
+    pub fn mint(&self, session: SessionId, side: Side, expires_unix_s: u64) -> Credential {
+        SessionKey::new(SESSION_KEY).mint(session, side, expires_unix_s)
     }
 
     /// A client, to look at or to make it do something special.
@@ -480,18 +491,6 @@ pub struct ClientId(usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SiteId(usize);
 
-/// The relay's IPv4 address.
-pub const RELAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-
-/// The relay's IPv6 address.
-pub const RELAY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1));
-
-/// Where the relay's clients come.
-pub const RELAY_PORT: u16 = 3478;
-
-/// The ports of relay sockets.
-pub const RELAY_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
-
 /// A place with one line to the internet.
 struct Site {
     outside: IpAddr,
@@ -515,6 +514,18 @@ struct Peer {
 fn user_credential(name: &str) -> Credential {
     Credential { username: name.into(), password: format!("the password of {name}") }
 }
+
+/// The relay's IPv4 address.
+pub const RELAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// The relay's IPv6 address.
+pub const RELAY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1));
+
+/// Where the relay's clients come.
+pub const RELAY_PORT: u16 = 3478;
+
+/// The ports of relay sockets.
+pub const RELAY_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 
 /// A relay that has run for a while, so that a time before now exists.
 const START: Duration = Duration::from_secs(1000);

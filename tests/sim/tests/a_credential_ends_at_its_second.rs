@@ -1,4 +1,5 @@
-//! Row 37: a session credential is good until its second, exclusive, whatever its allocation still has to live.
+//! Row 37: a session credential is good until its second, exclusive, whatever its allocation still has to
+//! live.
 
 use std::time::Duration;
 

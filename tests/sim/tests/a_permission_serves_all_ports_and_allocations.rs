@@ -1,5 +1,5 @@
-//! What browsers do: several allocations a side, one permission per IP, with any port in it, and checks between all
-//! pairs of addresses.
+//! What browsers do: several allocations a side, one permission per IP, with any port in it, and checks
+//! between all pairs of addresses.
 
 use sim::{Heard, RELAY_V4, Setup, Side, World};
 
@@ -24,7 +24,8 @@ fn one_permission_opens_the_way_to_every_allocation_of_the_partner() {
         for (one, other) in sides[0].into_iter().flat_map(|one| sides[1].map(|other| (one, other))) {
             for (one, other) in [(one, other), (other, one)] {
                 let (from, to) = (world.relayed(one), world.relayed(other));
-                // Where no permission named the port, the first packet asks for the way and is lost; checks repeat.
+                // Where no permission named the port, the first packet asks for the way and is lost; checks
+                // repeat.
                 if !world.send(one, to, b"check").is_routed() {
                     world.settle();
                     assert!(world.send(one, to, b"check").is_routed());

@@ -1,5 +1,5 @@
-//! Row 83: a relayed port is nobody's for a minute after its last user, and the next user hears nobody who meant the
-//! last.
+//! Row 83: a relayed port is nobody's for a minute after its last user, and the next user hears nobody who
+//! meant the last.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

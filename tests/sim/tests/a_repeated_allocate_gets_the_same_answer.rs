@@ -1,5 +1,5 @@
-//! Rows 76 and 77: one allocation a 5-tuple. A retransmission is answered alike; everything else has to wait for the
-//! first to end. RFC 8656 §7.2.
+//! Rows 76 and 77: one allocation a 5-tuple. A retransmission is answered alike; everything else has to wait
+//! for the first to end. RFC 8656 §7.2.
 
 use std::time::Duration;
 

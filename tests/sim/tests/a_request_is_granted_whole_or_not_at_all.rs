@@ -8,7 +8,7 @@ use stun_wire::{AttributeType, Class, Method, TransactionId};
 fn public_user(world: &mut World) -> (sim::ClientId, SocketAddr, SocketAddr) {
     let user = world.user("user");
     world.allocate(user);
-    (user, world.echo("9.9.9.9:5000"), "10.0.0.1:5000".parse().unwrap())
+    (user, world.echo("9.9.9.9:5000"), ([10, 0, 0, 1], 5000).into())
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Rows 78, 79 and 80: a channel number is in range, tied to one peer, good for ten minutes, and free five minutes
-//! later. RFC 8656 §12.
+//! Rows 78, 79 and 80: a channel number is in range, tied to one peer, good for ten minutes, and free five
+//! minutes later. RFC 8656 §12.
 
 use std::net::SocketAddr;
 use std::time::Duration;

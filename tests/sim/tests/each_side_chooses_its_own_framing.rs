@@ -1,4 +1,5 @@
-//! Firefox never binds channels, Chromium does; the two talk. What arrives wears the clothes that the receiver chose.
+//! Firefox never binds channels, Chromium does; the two talk. What arrives wears the clothes that the
+//! receiver chose.
 
 use sim::{Heard, World};
 

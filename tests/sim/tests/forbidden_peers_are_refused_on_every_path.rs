@@ -1,5 +1,6 @@
-//! Rows 1 to 8, 13, 14 and 18: what the design's address table forbids is forbidden by CreatePermission, ChannelBind and
-//! Send alike. The table is written out here again, by hand, so that the one in the code cannot vouch for itself.
+//! Rows 1 to 8, 13, 14 and 18: what the design's address table forbids is forbidden by CreatePermission,
+//! ChannelBind and Send alike. The table is written out here again, by hand, so that the one in the code
+//! cannot vouch for itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -125,11 +126,7 @@ struct Prober {
 
 impl Prober {
     fn new(allow: &[(&str, &str)], deny: &[(&str, &str)]) -> Self {
-        let ranges = |of: &[(&str, &str)]| -> Vec<AddressRange> {
-            of.iter()
-                .map(|(a, b)| AddressRange::new(a.parse().unwrap(), b.parse().unwrap()).unwrap())
-                .collect()
-        };
+        let ranges = |of: &[(&str, &str)]| of.iter().map(|(first, last)| range(first, last)).collect();
         let mut world =
             World::with(sim::Setup { allow: ranges(allow), deny: ranges(deny), ..sim::Setup::new(1) });
         let [v4, v6] = [1, 2].map(|family| {
@@ -179,8 +176,16 @@ impl Prober {
     }
 }
 
+fn range(first: &str, last: &str) -> AddressRange {
+    AddressRange::new(address(first), address(last)).expect("a range of this test")
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address of this test")
+}
+
 fn ends_and_middle(block: &str, bits: u32) -> [IpAddr; 3] {
-    match block.parse().unwrap() {
+    match address(block) {
         IpAddr::V4(first) => {
             let size = (1_u64 << (32 - bits)) - 1;
             [0, size / 2, size].map(|offset| Ipv4Addr::from_bits(first.to_bits() + offset as u32).into())
@@ -233,7 +238,8 @@ fn row_6_the_operators_ranges_need_no_prefix() {
 #[test]
 fn row_8_the_relay_itself_is_no_peer() {
     let mut prober = Prober::new(&[("192.0.2.1", "192.0.2.1")], &[]);
-    // The listening port, although the address is allowed; a permission has no port and gives nothing by itself.
+    // The listening port, although the address is allowed; a permission has no port and gives nothing by
+    // itself.
     let (_, channel, sent) = prober.verdicts((RELAY_V4, sim::RELAY_PORT).into());
     assert_eq!((channel, sent), (Some(403), Outcome::Drop(DropReason::PeerRefused)));
     let mut prober = Prober::new(&[], &[]);

@@ -1,5 +1,5 @@
-//! Rows 45, 49, 50, 53 and 90: noise of every kind, from strangers and from the addresses of those who talk. No panic, no answer
-//! that was not earned, no state.
+//! Rows 45, 49, 50, 53 and 90: noise of every kind, from strangers and from the addresses of those who talk.
+//! No panic, no answer that was not earned, no state.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ fn talking(seed: u64) -> (World, [ClientId; 2], SocketAddr) {
     world.bind(alice, 0x4000, to);
     world.bind(bob, 0x4000, from);
     world.settle();
-    (world, [alice, bob], "198.18.99.1:5000".parse().unwrap())
+    (world, [alice, bob], SocketAddr::from(([198, 18, 99, 1], 5000)))
 }
 
 fn still_talking(world: &mut World, [alice, bob]: [ClientId; 2]) {

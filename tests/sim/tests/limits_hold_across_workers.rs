@@ -1,4 +1,5 @@
-//! Rows 91, 92 and 93: so many allocations a side, a network and in total, and so many permissions and channels each.
+//! Rows 91, 92 and 93: so many allocations a side, a network and in total, and so many permissions and
+//! channels each.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! On a bad line requests are repeated until they are answered, answers that come twice are ignored, and in the end both
-//! talk. Every kind of NAT, on both sides.
+//! On a bad line requests are repeated until they are answered, answers that come twice are ignored, and in
+//! the end both talk. Every kind of NAT, on both sides.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ fn two_on_trains_get_through_in_the_end() {
             world.client_at(train, &credential)
         });
         let [from, to] = [alice, bob].map(|person| {
-            // An Allocate whose answer was lost for good is told 437 by its successor; the address is still there.
+            // An Allocate whose answer was lost for good is told 437 by its successor; the address is still
+            // there.
             let granted = world.ask(person, Request::allocate());
             granted.ok().and_then(|granted| granted.relayed()).expect("seven repetitions are enough")
         });

@@ -1,7 +1,7 @@
 //! Row 36: whoever sends from a client's address with valid credentials of somebody else changes nothing.
 
-use sim::{Outcome, RELAY_V4, Request, Side, Signature, World};
-use stun_wire::{AttributeType, Message, TransactionId};
+use sim::{RELAY_V4, Request, Side, Signature, World};
+use stun_wire::TransactionId;
 
 #[test]
 fn row_36_other_credentials_on_the_same_5_tuple_are_refused() {
@@ -24,16 +24,14 @@ fn row_36_other_credentials_on_the_same_5_tuple_are_refused() {
             ..signed_by_alice.clone()
         };
         for (request, code) in [
-            (Request::refresh(0), 41),
-            (Request::refresh(3600), 41),
-            (Request::permit(&[peer]), 41),
-            (Request::bind(0x4000, peer), 41),
-            (Request::allocate(), 37),
+            (Request::refresh(0), 441),
+            (Request::refresh(3600), 441),
+            (Request::permit(&[peer]), 441),
+            (Request::bind(0x4000, peer), 441),
+            (Request::allocate(), 437),
         ] {
             let request = request.write(TransactionId([3; 12]), Some(&signature));
-            let Outcome::Reply(reply) = world.knock(from, &request) else { panic!("no answer") };
-            let reply = Message::parse(&reply).unwrap();
-            assert_eq!(reply.find(AttributeType::ERROR_CODE), Some(&[0, 0, 4, code][..]));
+            assert_eq!(world.knock(from, &request).code(), Some(code));
         }
     }
     assert_eq!(world.relayed(alice), relayed);

@@ -1,5 +1,6 @@
-//! Rows 9, 10 and 11 by every path and on one, two and five workers: a relayed address of this appliance may be
-//! permitted and bound by anybody, because browsers give up after a 403, but only the partner's leads anywhere.
+//! Rows 9, 10 and 11 by every path and on one, two and five workers: a relayed address of this appliance may
+//! be permitted and bound by anybody, because browsers give up after a 403, but only the partner's leads
+//! anywhere.
 
 use sim::{ClientId, DropReason, Heard, Outcome, Setup, World};
 

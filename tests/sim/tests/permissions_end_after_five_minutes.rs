@@ -1,4 +1,5 @@
-//! Row 81: a permission ends exactly 300 s after it was last asked for, in both directions; traffic keeps nothing open.
+//! Row 81: a permission ends exactly 300 s after it was last asked for, in both directions; traffic keeps
+//! nothing open.
 
 use std::time::Duration;
 

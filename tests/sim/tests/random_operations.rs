@@ -1,7 +1,9 @@
-//! Row 86: random people do random things, and the relay does what the model says, whatever the number of workers and however
-//! long their notices take. In the end nothing is left.
+//! Row 86: random people do random things, and the relay does what the model says, whatever the number of
+//! workers and however long their notices take. In the end nothing is left.
 //!
 //! `SIM_SEEDS` says how many seeds are run, `SIM_SEED` runs one and tells its story.
+
+#![allow(clippy::print_stdout, reason = "a failing seed says how to repeat it, and tells its story")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -204,8 +206,8 @@ impl Story {
         assert_eq!(self.world.refusal(self.seats[seat], request), expected);
     }
 
-    /// Sends until it arrives where the model says so. A packet that finds no way asks for one and is lost, at most twice:
-    /// the question may itself have to wait for a second.
+    /// Sends until it arrives where the model says so. A packet that finds no way asks for one and is lost,
+    /// at most twice: the question may itself have to wait for a second.
     fn deliver(
         &mut self,
         expected: impl Fn(&Self, &[u8]) -> Result<(usize, Heard), DropReason>,

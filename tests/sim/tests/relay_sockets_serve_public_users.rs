@@ -1,5 +1,5 @@
-//! Allocations of `public` users have real relay sockets: opened before the answer, tried on other ports where one is
-//! taken, closed with the allocation.
+//! Allocations of `public` users have real relay sockets: opened before the answer, tried on other ports
+//! where one is taken, closed with the allocation.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The policy for tests and load: every relayed address of this appliance is a legal peer, only one's own leads nowhere.
+//! The policy for tests and load: every relayed address of this appliance is a legal peer, only one's own
+//! leads nowhere.
 
 use sim::{DropReason, Heard, Outcome, PeerPolicy, Setup, Side, World};
 

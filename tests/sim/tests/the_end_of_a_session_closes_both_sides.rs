@@ -1,4 +1,5 @@
-//! When a session ends, both sides lose what they have at once, and their credentials are worth nothing from then on.
+//! When a session ends, both sides lose what they have at once, and their credentials are worth nothing from
+//! then on.
 
 use sim::{DropReason, Outcome, Request, Side, World};
 

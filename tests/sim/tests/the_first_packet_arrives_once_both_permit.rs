@@ -1,4 +1,5 @@
-//! Once both sides have named each other in permissions or channels the way is ready: the first packet is not lost.
+//! Once both sides have named each other in permissions or channels the way is ready: the first packet is not
+//! lost.
 
 use sim::{Heard, Setup, World};
 

@@ -1,5 +1,5 @@
-//! Rows 20 and 58: payloads without a permission, without a channel, or shorter than they say go nowhere, and nobody is
-//! told.
+//! Rows 20 and 58: payloads without a permission, without a channel, or shorter than they say go nowhere, and
+//! nobody is told.
 
 use sim::{DropReason, Outcome, Request, World};
 use stun_wire::{AttributeType, Class, Method, TransactionId};
