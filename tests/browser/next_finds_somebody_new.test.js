@@ -1,11 +1,15 @@
+/**
+ * Next leaves one call whole and makes another.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { pair, scene } from "./lib/scene.js";
 import { until } from "./lib/until.js";
 
-test("Next pairs four people with two others, and leaves nothing of the first call behind", () => scene(
-  async ({ server, browser }) => {
+test("Next pairs four people with two others, and leaves nothing of the first call behind", () =>
+  scene(async ({ server, browser }) => {
     const [a, b] = await pair(browser, server.url);
     const [c, d] = await pair(browser, server.url);
     await greet(a, b, "first from a");
@@ -30,11 +34,10 @@ test("Next pairs four people with two others, and leaves nothing of the first ca
     }
 
     await a.press("Stop");
-    await a.sees("Meet someone.");
+    await a.sees("Meet somebody, in private");
     const { calls, liveTracks } = await a.call();
     assert.deepEqual([calls.at(-1), liveTracks], ["closed", 0]);
-  },
-));
+  }));
 
 async function greet(from, to, text) {
   await from.write(text);

@@ -1,11 +1,15 @@
+/**
+ * Two people meet by a link.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { scene } from "./lib/scene.js";
 import { until } from "./lib/until.js";
 
-test("a room is entered by its link, holds two, and outlives a guest", () => scene(
-  async ({ server, browser }) => {
+test("a room is entered by its link, holds two, and outlives a guest", () =>
+  scene(async ({ server, browser }) => {
     const host = await browser.visit(server.url);
     await host.press("Open a room");
     const link = await host.roomLink();
@@ -29,6 +33,8 @@ test("a room is entered by its link, holds two, and outlives a guest", () => sce
     for (const page of [host, third]) await page.sees("Connected via relay");
 
     const code = new URL(link).hash.slice(1);
-    assert.ok(server.logLines().every((line) => !line.includes(code)), "the log does not know the room");
-  },
-));
+    assert.ok(
+      server.logLines().every((line) => !line.includes(code)),
+      "the log does not know the room",
+    );
+  }));

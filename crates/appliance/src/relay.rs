@@ -3,7 +3,7 @@
 //! It makes no decision about a packet or a credential; `turn-core` does.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use match_core::{IceServer, SessionId, Side};
@@ -23,6 +23,8 @@ pub(crate) struct Bridge {
     /// The configured name; `None`: the one by which a client came.
     name: Option<String>,
     ports: BTreeSet<u16>,
+    /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server there.
+    beside_loopback: Option<IpAddr>,
     /// No credential lives longer than this from now.
     credential_s_max: u64,
 }
@@ -36,7 +38,11 @@ impl Bridge {
     ) -> Self {
         let name = settings.server.names.first().cloned();
         let ports = relay.listening().iter().map(SocketAddr::port).collect();
-        Self { handle: relay.handle(), key, name, ports, credential_s_max }
+        let reached = |ip: &&IpAddr| {
+            ip.is_ipv4() && relay.listening().iter().any(|at| at.ip().is_ipv4() && at.ip().is_unspecified())
+        };
+        let beside_loopback = relay.own_ips().iter().find(reached).copied().filter(|ip| !ip.is_loopback());
+        Self { handle: relay.handle(), key, name, ports, beside_loopback, credential_s_max }
     }
 }
 
@@ -47,8 +53,12 @@ impl signal_plane::Relay for Bridge {
             Side::B => turn_core::Side::B,
         };
         let credential = self.key.mint(turn_core::SessionId(session.0), side, ends_unix_s);
-        let host = url_host(self.name.as_deref().unwrap_or(host));
-        let urls = self.ports.iter().map(|port| format!("turn:{host}:{port}?transport=udp")).collect();
+        let host = self.name.as_deref().unwrap_or(host);
+        let beside = self.beside_loopback.filter(|_| is_loopback(host)).map(|ip| ip.to_string());
+        let urls = std::iter::once(url_host(host))
+            .chain(beside)
+            .flat_map(|host| self.ports.iter().map(move |port| format!("turn:{host}:{port}?transport=udp")))
+            .collect();
         vec![IceServer { urls, username: Some(credential.username), credential: Some(credential.password) }]
     }
 
@@ -135,6 +145,12 @@ fn range(range: &Range) -> AddressRange {
     AddressRange::new(range.first(), range.last()).expect("settings admit ordered ranges of one family only")
 }
 
+/// Whether a host is this machine talking to itself.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// A host as it stands in a URL: an IPv6 address in brackets, if it is not already.
 fn url_host(host: &str) -> String {
     if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
@@ -143,6 +159,16 @@ fn url_host(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_is_known_by_name_and_by_address() {
+        for host in ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["chat.example.org", "localhost.example.org", "192.0.2.1", "2001:db8::1"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 
     #[test]
     fn hosts_stand_in_urls_as_rfc_7065_has_them() {

@@ -1,7 +1,7 @@
 //! The message budget of one connection: a token bucket with an end to its patience.
 //!
-//! The transport asks it before a message is parsed, so that a flood costs nobody but the one who sends it. It
-//! counts messages, not bytes.
+//! The transport asks it before a message is parsed, so that a flood costs nobody but the one who sends it.
+//! It counts messages, not bytes.
 
 use std::time::Duration;
 

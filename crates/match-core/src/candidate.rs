@@ -1,4 +1,5 @@
-//! The gate for one ICE candidate: a relayed one in a form that tells the partner nothing else (RFC 8839 §5.1).
+//! The gate for one ICE candidate: a relayed one in a form that tells the partner nothing else (RFC 8839
+//! §5.1).
 //!
 //! It judges the text. Whether the address is a live allocation of this session is the relay's own rule.
 
@@ -7,8 +8,8 @@ use std::net::IpAddr;
 use crate::gate::BadPayload;
 use crate::limits::CANDIDATE_BYTES_MAX;
 
-/// Reads a `candidate-attribute` without its `a=` and writes it anew: relayed, over UDP, no related address, no
-/// extension but `generation` and `ufrag`.
+/// Reads a `candidate-attribute` without its `a=` and writes it anew: relayed, over UDP, no related address,
+/// no extension but `generation` and `ufrag`.
 pub(crate) fn relayed(text: &str) -> Result<String, BadPayload> {
     let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if !printable || text.len() > CANDIDATE_BYTES_MAX {
@@ -57,7 +58,8 @@ pub(crate) fn number(text: &str, max: u32) -> Option<u32> {
     text.parse().ok().filter(|value| digits && *value <= max)
 }
 
-/// Carries over the two extensions a browser needs and drops every other pair, the related address among them.
+/// Carries over the two extensions a browser needs and drops every other pair, the related address among
+/// them.
 fn extensions<'a>(mut fields: impl Iterator<Item = &'a str>, out: &mut String) -> Result<(), BadPayload> {
     while let Some(name) = fields.next() {
         let value = fields.next().ok_or(BadPayload::Candidate)?;
@@ -89,7 +91,8 @@ mod tests {
             (
                 "candidate:1 1 udp 41885439 192.0.2.1 50000 typ relay raddr 198.51.100.7 rport 4242 \
                  generation 0 ufrag aB3+ network-id 1 network-cost 50",
-                "candidate:1 1 udp 41885439 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 9 generation 0 ufrag aB3+",
+                "candidate:1 1 udp 41885439 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 9 generation 0 \
+                 ufrag aB3+",
             ),
             (
                 "candidate:8 2 UDP 7 2001:db8::1 1 typ relay",

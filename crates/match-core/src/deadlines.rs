@@ -54,7 +54,8 @@ impl Deadlines {
     }
 }
 
-/// What can be due. At one instant the first in this order goes first, and an earlier connection before a later one.
+/// What can be due. At one instant the first in this order goes first, and an earlier connection before a
+/// later one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
     /// A connection has been in its state for too long.

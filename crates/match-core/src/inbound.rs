@@ -1,7 +1,7 @@
 //! What a client says: from a frame's text to a message whose payload has passed the gate.
 //!
-//! It keeps no state, so that each transport's task can do this work and the matcher's only decides. It does not
-//! judge whether a message fits the connection's state.
+//! It keeps no state, so that each transport's task can do this work and the matcher's only decides. It does
+//! not judge whether a message fits the connection's state.
 
 use serde::Deserialize;
 

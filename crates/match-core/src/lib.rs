@@ -1,8 +1,8 @@
-//! The matcher's decisions for the signaling protocol `ginnel.1`: who meets whom, and what one side may send the
-//! other.
+//! The matcher's decisions for the signaling protocol `ginnel.1`: who meets whom, and what one side may send
+//! the other.
 //!
-//! It is not a server: it opens no socket, reads no clock and draws no randomness of its own. A transport parses
-//! each frame with [`Inbound::parse`], hands the result to the [`Matcher`], and carries out what
+//! It is not a server: it opens no socket, reads no clock and draws no randomness of its own. A transport
+//! parses each frame with [`Inbound::parse`], hands the result to the [`Matcher`], and carries out what
 //! [`Matcher::poll_output`] says. `docs/protocol.md` is the specification of what is decided here.
 
 mod budget;

@@ -1,7 +1,7 @@
 //! Every bound of the matcher, by name, with its unit last.
 //!
-//! What an operator may turn is in [`Limits`] and [`Config`]; what the protocol fixes is a constant. A bound that
-//! belongs to sockets (connections per address, buffers) is the transport's.
+//! What an operator may turn is in [`Limits`] and [`Config`]; what the protocol fixes is a constant. A bound
+//! that belongs to sockets (connections per address, buffers) is the transport's.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Config {
     /// Whether rooms may be opened and joined.
     pub rooms: bool,
-    /// How many meet in a room; 2 is the only value so far.
+    /// How many meet in a room; held between 2 and [`ROOM_SIZE_MAX`].
     pub room_size: u8,
     /// How long a session and its credentials last at most, in seconds.
     pub session_ttl_s: u64,
@@ -53,8 +53,8 @@ pub struct Limits {
     pub room_ms_max: u64,
     /// How long a greeted connection may do nothing, in milliseconds.
     pub idle_ms_max: u64,
-    /// After how long a ticket does without a shared tag, then without a shared language, then without the same
-    /// media; in milliseconds, ascending.
+    /// After how long a ticket does without a shared tag, then without a shared language, then without the
+    /// same media; in milliseconds, ascending.
     pub widen_ms: [u64; 3],
     /// After how long a ticket takes a partner it met within the hour, if nobody else fits; in milliseconds.
     pub rematch_ms: u64,
@@ -66,7 +66,8 @@ impl Limits {
         self.widen_ms.iter().filter(|ms| waited >= Duration::from_millis(**ms)).count()
     }
 
-    /// When, counted from the start of waiting, something about a ticket changes next; `None` when nothing will.
+    /// When, counted from the start of waiting, something about a ticket changes next; `None` when nothing
+    /// will.
     pub(crate) fn next_change(&self, waited: Duration) -> Option<Duration> {
         let changes = self.widen_ms.iter().chain([&self.rematch_ms]);
         changes.map(|ms| Duration::from_millis(*ms)).filter(|at| *at > waited).min()

@@ -1,7 +1,7 @@
 //! The matcher: connections, their states, and what each message does.
 //!
-//! It is not a transport: frames are parsed before (`inbound`), message budgets are kept by each transport's task
-//! (`budget`), and what is to be sent leaves by a queue.
+//! It is not a transport: frames are parsed before (`inbound`), message budgets are kept by each transport's
+//! task (`budget`), and what is to be sent leaves by a queue.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::connection::{Connection, ConnectionId, State};
 use crate::counters::Counters;
 use crate::deadlines::{Deadlines, Due};
 use crate::inbound::{ClientMessage, Inbound};
-use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX};
+use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX, ROOM_SIZE_MAX};
 use crate::message::{ErrorCode, GoneReason, PROTOCOL_VERSION, ServerMessage, error};
 use crate::output::{CloseReason, Output};
 use crate::queue::Queue;
@@ -32,8 +32,8 @@ use crate::want::Want;
 /// 3. Sleep until [`next_deadline`](Self::next_deadline) or the next event; at the deadline call
 ///    [`handle_deadline`](Self::handle_deadline).
 ///
-/// `now` never goes back. A connection the matcher does not know (any more) is ignored, so a transport that dies
-/// while its last frame is on the way does no harm. A dead transport must be told of by
+/// `now` never goes back. A connection the matcher does not know (any more) is ignored, so a transport that
+/// dies while its last frame is on the way does no harm. A dead transport must be told of by
 /// [`handle_closed`](Self::handle_closed): only that keeps its ticket from being matched.
 pub struct Matcher {
     pub(crate) config: Config,
@@ -50,7 +50,8 @@ pub struct Matcher {
 
 impl Matcher {
     /// An empty matcher. Every name it gives comes from the seed, which must be secret and fresh.
-    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
+        config.room_size = config.room_size.clamp(2, ROOM_SIZE_MAX);
         let mut random = ChaCha12Rng::from_seed(seed);
         let (mut queue_key, mut rooms_key) = ([0; 16], [0; 16]);
         random.fill_bytes(&mut queue_key);
@@ -125,7 +126,8 @@ impl Matcher {
         self.outputs.pop_front()
     }
 
-    /// When [`handle_deadline`](Self::handle_deadline) has something to do, on `Now::mono`'s scale. Costs a look.
+    /// When [`handle_deadline`](Self::handle_deadline) has something to do, on `Now::mono`'s scale. Costs a
+    /// look.
     pub fn next_deadline(&self) -> Option<Duration> {
         self.deadlines.first()
     }
@@ -345,8 +347,8 @@ impl Matcher {
         if state.is_some_and(|state| allowed.contains(&state)) { Ok(()) } else { Err(ErrorCode::BadState) }
     }
 
-    /// Holds the maps together in debug builds. A crowd is left out: checking all of it after each message would
-    /// make every test with a crowd quadratic, and a small one shows the same mistakes.
+    /// Holds the maps together in debug builds. A crowd is left out: checking all of it after each message
+    /// would make every test with a crowd quadratic, and a small one shows the same mistakes.
     fn assert_consistent(&self) {
         #[cfg(debug_assertions)]
         if self.connections.len() <= CHECKED_CONNECTIONS_MAX {
@@ -393,3 +395,17 @@ fn rounded(n: u64) -> u64 {
 const BINS: [u64; 9] = [0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000];
 #[cfg(debug_assertions)]
 const CHECKED_CONNECTIONS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bin_hides_who_comes_and_goes() {
+        for (n, bin) in
+            [(0, 0), (1, 0), (9, 0), (10, 10), (29, 10), (30, 30), (9_999, 3_000), (1 << 40, 30_000)]
+        {
+            assert_eq!(rounded(n), bin);
+        }
+    }
+}

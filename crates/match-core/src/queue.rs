@@ -1,10 +1,10 @@
 //! The queue of those who wait, indexed so that a match never looks through it.
 //!
-//! Each ticket is posted under keys, one for each combination of media, language and tag it would accept: its own
-//! values, and the joker where it does not insist (it named none, or has waited long enough). **Two tickets accept
-//! each other exactly when they share a key.** The longest waiting partner is then the first of at most
-//! [`KEYS_MAX`] ordered lists, past the few entries the seeker has just met. Who waits, not the queue's length, is
-//! what a search costs.
+//! Each ticket is posted under keys, one for each combination of media, language and tag it would accept: its
+//! own values, and the joker where it does not insist (it named none, or has waited long enough). **Two
+//! tickets accept each other exactly when they share a key.** The longest waiting partner is then the first
+//! of at most [`KEYS_MAX`] ordered lists, past the few entries the seeker has just met. Who waits, not the
+//! queue's length, is what a search costs.
 //!
 //! It does not decide when a ticket widens; the matcher's deadlines do.
 
@@ -147,7 +147,8 @@ impl Queue {
     }
 }
 
-/// The keys of a wish at a step: 0 insists on tag, language and media, 1 on the last two, 2 on media, 3 on nothing.
+/// The keys of a wish at a step: 0 insists on tag, language and media, 1 on the last two, 2 on media, 3 on
+/// nothing.
 ///
 /// Keyed hashes stand for the words, so that nobody can choose two words that fall together.
 fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Box<[u64]> {
@@ -258,7 +259,8 @@ mod tests {
         let cost = |waiting: u64| {
             let mut queue = Queue::new([7; 16]);
             let mut recent = Recent::default();
-            // The worst seeker: as many words as it may have, and the first in every list are those it has met.
+            // The worst seeker: as many words as it may have, and the first in every list are those it has
+            // met.
             let words: Vec<String> = (0..TAGS_MAX).map(|i| format!("t{i}")).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             for i in 0..waiting {

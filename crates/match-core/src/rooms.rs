@@ -1,7 +1,7 @@
 //! Rooms: a code that two people share, and who is inside.
 //!
-//! A room lives until its last member leaves. An unknown code and a full room get the same answer, so that codes
-//! cannot be probed for.
+//! A room lives until its last member leaves. An unknown code and a full room get the same answer, so that
+//! codes cannot be probed for.
 
 use std::hash::BuildHasher;
 

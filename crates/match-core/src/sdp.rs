@@ -1,8 +1,8 @@
-//! The gate for a session description (RFC 8866, RFC 8829): what remains asks for encrypted media only and holds no
-//! address but those of relayed candidates.
+//! The gate for a session description (RFC 8866, RFC 8829): what remains asks for encrypted media only and
+//! holds no address but those of relayed candidates.
 //!
-//! It is an allow-list: an attribute it does not know is left out. It is not a validator; a browser will still
-//! refuse much of what passes.
+//! It is an allow-list: an attribute it does not know is left out. It is not a validator; a browser will
+//! still refuse much of what passes.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -18,8 +18,8 @@ use crate::limits::{CANDIDATES_MAX, SDP_LINE_BYTES_MAX, SDP_LINES_MAX, SDP_MEDIA
 
 /// Rewrites a description and counts its candidates, or says why it may not pass.
 ///
-/// Stream and track names are replaced by aliases keyed with the session: a page that keeps its camera over many
-/// sessions would otherwise show the same names to each partner.
+/// Stream and track names are replaced by aliases keyed with the session: a page that keeps its camera over
+/// many sessions would otherwise show the same names to each partner.
 pub(crate) fn normalised(sdp: &str, session: &SessionId) -> Result<(String, u32), BadPayload> {
     let lines = sdp.strip_suffix("\r\n").ok_or(BadPayload::Description)?.split("\r\n");
     let mut out =
@@ -233,7 +233,7 @@ fn holds_address(text: &str) -> bool {
 }
 
 /// The attributes that pass with their value, sorted.
-const KEPT: [&str; 27] = [
+const KEPT: [&str; 28] = [
     "bundle-only",
     "end-of-candidates",
     "extmap",
@@ -253,6 +253,7 @@ const KEPT: [&str; 27] = [
     "rtcp-mux",
     "rtcp-mux-only",
     "rtcp-rsize",
+    "rtcp-xr",
     "rtpmap",
     "sctp-port",
     "sctpmap",
@@ -423,4 +424,109 @@ mod tests {
     fn the_kept_attributes_are_sorted() {
         assert!(KEPT.is_sorted());
     }
+
+    /// What a browser writes for a call with sound, picture and a data channel, shortened.
+    #[test]
+    fn what_browsers_write_passes() {
+        for (session, media) in [(CHROMIUM_SESSION, CHROMIUM_MEDIA), (FIREFOX_SESSION, FIREFOX_MEDIA)] {
+            let lines = session.iter().chain(media).flat_map(|line| [*line, "\r\n"]);
+            let given = lines.collect::<String>().replace("FINGERPRINT", FINGERPRINT);
+            let out = gate(&given).unwrap_or_else(|reason| panic!("{reason:?}"));
+            assert_eq!(out.lines().count(), given.lines().count(), "nothing a browser needs is left out");
+        }
+    }
+
+    const CHROMIUM_SESSION: &[&str] = &[
+        "v=0",
+        "o=- 7493213871289347293 2 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0 1 2",
+        "a=extmap-allow-mixed",
+        "a=msid-semantic: WMS 1e7d0a2c-50a5-4f5c-9c5d-0f4a5b3c2d1e",
+    ];
+    const CHROMIUM_MEDIA: &[&str] = &[
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126",
+        "c=IN IP4 0.0.0.0",
+        "a=rtcp:9 IN IP4 0.0.0.0",
+        "a=ice-ufrag:Gq1+",
+        "a=ice-pwd:0123456789abcdefABCDEF+/",
+        "a=ice-options:trickle",
+        "FINGERPRINT",
+        "a=setup:actpass",
+        "a=mid:0",
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+        "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        "a=sendrecv",
+        "a=msid:1e7d0a2c-50a5-4f5c-9c5d-0f4a5b3c2d1e 8a9b0c1d-2e3f-4a5b-8c7d-9e0f1a2b3c4d",
+        "a=rtcp-mux",
+        "a=rtcp-rsize",
+        "a=rtcp-xr:rcvr-rtt=all",
+        "a=rtpmap:111 opus/48000/2",
+        "a=rtcp-fb:111 transport-cc",
+        "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=rtpmap:63 red/48000/2",
+        "a=fmtp:63 111/111",
+        "a=rtpmap:126 telephone-event/8000",
+        "a=ssrc:2874119011 cname:Zm9vYmFyYmF6cXV4",
+        "a=ssrc:2874119011 msid:1e7d0a2c-50a5-4f5c-9c5d-0f4a5b3c2d1e 8a9b0c1d-2e3f-4a5b-8c7d-9e0f1a2b3c4d",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 45 49 35",
+        "c=IN IP6 ::",
+        "b=AS:2000",
+        "a=rtcp:9 IN IP4 0.0.0.0",
+        "FINGERPRINT",
+        "a=setup:actpass",
+        "a=mid:1",
+        "a=extmap:13 urn:3gpp:video-orientation",
+        "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+        "a=rtcp-fb:96 ccm fir",
+        "a=fmtp:97 apt=96",
+        "a=fmtp:103 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f",
+        "a=fmtp:45 level-idx=5;profile=0;tier=0",
+        "a=fmtp:49 level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST",
+        "a=ssrc-group:FID 1434694 2874119012",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        "c=IN IP4 0.0.0.0",
+        "FINGERPRINT",
+        "a=setup:actpass",
+        "a=mid:2",
+        "a=sctp-port:5000",
+        "a=max-message-size:262144",
+    ];
+    const FIREFOX_SESSION: &[&str] = &[
+        "v=0",
+        "o=mozilla...THIS_IS_SDPARTA-99.0 4961273912840918271 0 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "a=sendrecv",
+        "FINGERPRINT",
+        "a=group:BUNDLE 0 1",
+        "a=ice-options:trickle",
+        "a=msid-semantic:WMS *",
+    ];
+    const FIREFOX_MEDIA: &[&str] = &[
+        "m=audio 9 UDP/TLS/RTP/SAVPF 109 9 0 8 101",
+        "c=IN IP4 0.0.0.0",
+        "a=sendrecv",
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        "a=extmap:2/recvonly urn:ietf:params:rtp-hdrext:csrc-audio-level",
+        "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1",
+        "a=fmtp:101 0-15",
+        "a=ice-pwd:e3baa26dd2fa5030d881d385f1e36cce",
+        "a=ice-ufrag:58b99ead",
+        "a=mid:0",
+        "a=msid:{8a9b0c1d-2e3f-4a5b-8c7d-9e0f1a2b3c4d} {1e7d0a2c-50a5-4f5c-9c5d-0f4a5b3c2d1e}",
+        "a=rtcp-mux",
+        "a=rtpmap:109 opus/48000/2",
+        "a=setup:actpass",
+        "a=ssrc:1434694 cname:{0c1d8a9b-2e3f-4a5b-8c7d-9e0f1a2b3c4d}",
+        "m=video 0 UDP/TLS/RTP/SAVPF 120 124",
+        "c=IN IP4 0.0.0.0",
+        "a=bundle-only",
+        "a=fmtp:120 max-fs=12288;max-fr=60",
+        "a=rtcp-fb:120 nack pli",
+        "a=mid:1",
+        "a=end-of-candidates",
+    ];
 }

@@ -61,8 +61,8 @@ impl Matcher {
         }
     }
 
-    /// Ends the session of a connection, if it has one: the partner is told and free again, the connection itself
-    /// is left to the caller.
+    /// Ends the session of a connection, if it has one: the partner is told and free again, the connection
+    /// itself is left to the caller.
     pub(crate) fn end_session_of(&mut self, connection: ConnectionId, why: GoneReason, now: Now) {
         let Some(State::Matched(key)) = self.connection(connection).map(|own| own.state) else { return };
         let partner = self.sessions[key].partner_of(connection);

@@ -21,8 +21,8 @@ pub struct Want {
 }
 
 impl Want {
-    /// Whether the lists keep to their bounds: no more entries than allowed, none empty, none twice, no control
-    /// characters.
+    /// Whether the lists keep to their bounds: no more entries than allowed, none empty, none twice, no
+    /// control characters.
     pub(crate) fn is_bounded(&self) -> bool {
         bounded(&self.tags, TAGS_MAX, TAG_BYTES_MAX) && bounded(&self.langs, LANGS_MAX, LANG_BYTES_MAX)
     }

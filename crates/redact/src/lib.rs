@@ -2,7 +2,8 @@
 //! an error text.
 //!
 //! It prints what kind of thing it holds and nothing of the thing itself. It is not encryption and does not
-//! keep code that holds the value from using it: [`Sensitive::expose`] is the one door, and easy to search for.
+//! keep code that holds the value from using it: [`Sensitive::expose`] is the one door, and easy to search
+//! for.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Sockets for the relay: UDP workers that move packets as `turn-core` decides, and the TCP listeners with their TLS
-//! handshakes.
+//! Sockets for the relay: UDP workers that move packets as `turn-core` decides, and the TCP listeners with
+//! their TLS handshakes.
 //!
 //! It decides nothing that an RFC or the protocol document talks about.
 

@@ -1,4 +1,5 @@
-//! Every bound of this crate. Those that an operator's situation decides are arguments ([`crate::web::Caps`]).
+//! Every bound of this crate. Those that an operator's situation decides are arguments
+//! ([`crate::web::Caps`]).
 
 use std::time::Duration;
 

@@ -34,6 +34,7 @@ pub struct Relay {
     handle: Handle,
     threads: Vec<JoinHandle<()>>,
     listening: Vec<SocketAddr>,
+    own_ips: Vec<IpAddr>,
 }
 
 /// What others need of a running relay; it may outlive it and then does nothing.
@@ -62,7 +63,8 @@ impl Relay {
         let rules = complete(config.turn, &listening, workers).map_err(StartError::System)?;
         let key = (random_u64()?, random_u64()?);
         let directory = Arc::new(Mutex::new(Directory::new(config.limits, key)));
-        let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening };
+        let own_ips = rules.addresses.own_ips.clone();
+        let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening, own_ips };
         let mut built = Vec::new();
         for (index, listeners) in sockets.into_iter().enumerate() {
             let worker = WorkerId(u16::try_from(index).expect("at most WORKERS_MAX"));
@@ -89,6 +91,11 @@ impl Relay {
     /// The addresses it listens on, with the ports the kernel chose where the configuration said 0.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// The addresses of this machine and those it is known by outside, loopback last.
+    pub fn own_ips(&self) -> &[IpAddr] {
+        &self.own_ips
     }
 
     /// Stops all workers and waits for them.

@@ -18,14 +18,8 @@ use crate::outbox::{Exit, Outbox, Way};
 use crate::socket::{ReceiveBuffers, Socket};
 use crate::stats::{IoCounters, Publisher};
 
-/// The token that says a letter arrived; sockets have smaller ones.
-pub(crate) const WAKE: Token = Token(usize::MAX);
-
-/// Tokens of relay sockets are their ports above this, those of listeners their places below.
-const RELAY_TOKENS: usize = 256;
-
-/// Everything one worker owns. Built on the starting thread, so that what cannot be had is known at once; then moved
-/// into its own.
+/// Everything one worker owns. Built on the starting thread, so that what cannot be had is known at once;
+/// then moved into its own.
 pub(crate) struct Worker {
     server: Server,
     poll: Poll,
@@ -326,3 +320,9 @@ fn five_tuple(meta: &RecvMeta, listener: ListenerId, local: SocketAddr) -> FiveT
     let reached = meta.dst_ip.unwrap_or_else(|| local.ip());
     FiveTuple { client: ClientAddr(meta.addr), local: LocalIp(reached), listener }
 }
+
+/// The token that says a letter arrived; sockets have smaller ones.
+pub(crate) const WAKE: Token = Token(usize::MAX);
+
+/// Tokens of relay sockets are their ports above this, those of listeners their places below.
+const RELAY_TOKENS: usize = 256;

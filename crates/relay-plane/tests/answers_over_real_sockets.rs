@@ -1,4 +1,5 @@
-//! A relay on loopback: answers come, from the address that was asked; junk gets nothing; a taken port is told.
+//! A relay on loopback: answers come, from the address that was asked; junk gets nothing; a taken port is
+//! told.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};

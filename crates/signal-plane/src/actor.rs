@@ -1,6 +1,7 @@
 //! The matcher's task: one at a time, commands in, messages out.
 //!
-//! It waits for nobody: a connection whose queue is full is dropped, so that a slow reader holds up only itself.
+//! It waits for nobody: a connection whose queue is full is dropped, so that a slow reader holds up only
+//! itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

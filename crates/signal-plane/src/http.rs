@@ -1,4 +1,5 @@
-//! HTTP/1.1: the page's files, and the handshake that makes a connection a WebSocket (RFC 9112, RFC 6455 §4.2).
+//! HTTP/1.1: the page's files, and the handshake that makes a connection a WebSocket (RFC 9112, RFC 6455
+//! §4.2).
 //!
 //! It reads no body, keeps no cookie and knows no path but `/signal` and those of the page.
 
@@ -77,7 +78,8 @@ where
             if matches!(outcome, Ok(Err(error)) if error.is_parse()) {
                 inner.shared.count_refusal(Refusal::Request);
             }
-            // The peer may be gone already, or never read: then the shutdown fails, or is given up with the stream.
+            // The peer may be gone already, or never read: then the shutdown fails, or is given up with the
+            // stream.
             let _ = tokio::time::timeout(
                 Duration::from_millis(inner.config.limits.close_ms_max),
                 stream.shutdown(),

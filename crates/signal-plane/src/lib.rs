@@ -1,11 +1,13 @@
 //! The sockets of the matcher: the page over HTTP/1.1, the signaling over WebSocket.
 //!
-//! It decides nothing about who meets whom; that is `match_core`. It opens no listener and ends no TLS either: it is
-//! handed byte streams, so that whoever owns the listener may tell several protocols apart first.
+//! It decides nothing about who meets whom; that is `match_core`. It opens no listener and ends no TLS
+//! either: it is handed byte streams, so that whoever owns the listener may tell several protocols apart
+//! first.
 
 mod actor;
 mod admission;
 mod counters;
+mod fragments;
 mod http;
 pub mod limits;
 mod origin;

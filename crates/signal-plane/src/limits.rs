@@ -42,6 +42,8 @@ impl Default for Limits {
 pub(crate) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Header lines of a request.
 pub(crate) const REQUEST_HEADERS_MAX: usize = 64;
+/// Fragments of a message.
+pub(crate) const MESSAGE_FRAGMENTS_MAX: usize = 32;
 /// What a WebSocket reads at once, in bytes; most messages are shorter.
 pub(crate) const READ_BUFFER_BYTES: usize = 1024;
 /// What a WebSocket may hold of unsent frames, in bytes.

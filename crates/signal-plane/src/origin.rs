@@ -1,14 +1,15 @@
 //! Which web origins may open the signaling: one rule for every transport (RFC 6454).
 //!
-//! It is not authentication. It keeps a stranger's page from using a visitor's browser; a program that sends no
-//! `Origin` has no visitor whose authority it could borrow.
+//! It is not authentication. It keeps a stranger's page from using a visitor's browser; a program that sends
+//! no `Origin` has no visitor whose authority it could borrow.
 
 use hyper::header::{HeaderMap, ORIGIN};
 
 /// Whether a request's `Origin` may open the signaling.
 ///
-/// `allowed` is compared byte for byte; if it is empty, the one allowed origin is the request's own: the scheme it
-/// came by and `host`, the `Host` header. Two `Origin` headers and `null` are refused; none is allowed.
+/// `allowed` is compared byte for byte; if it is empty, the one allowed origin is the request's own: the
+/// scheme it came by and `host`, the `Host` header. Two `Origin` headers and `null` are refused; none is
+/// allowed.
 pub fn is_allowed_origin(headers: &HeaderMap, allowed: &[String], secure: bool, host: &str) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let (Some(origin), None) = (origins.next(), origins.next()) else {

@@ -55,8 +55,9 @@ pub struct Peer {
 
 /// What the matcher asks of the relay.
 pub trait Relay: Send + Sync + 'static {
-    /// The ICE servers for one side of a session, with credentials that end at `ends_unix_s`. `host`: by which the
-    /// client reached the signaling (the Host header without port), for URLs when no name is configured.
+    /// The ICE servers for one side of a session, with credentials that end at `ends_unix_s`. `host`: by
+    /// which the client reached the signaling (the Host header without port), for URLs when no name is
+    /// configured.
     fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer>;
 
     /// The session is over; its credentials must stop working. Must not block.
@@ -100,8 +101,8 @@ impl Signal {
         self.0.shared.snapshot(matcher, self.0.admission.connections() as u64)
     }
 
-    /// Tells every client that the server goes away, closes all connections and returns when they are gone, at most
-    /// twice the closing handshake's time later.
+    /// Tells every client that the server goes away, closes all connections and returns when they are gone,
+    /// at most twice the closing handshake's time later.
     pub async fn stop(&self) {
         self.0.stopping.send_replace(true);
         let patience = Duration::from_millis(2 * self.0.config.limits.close_ms_max);

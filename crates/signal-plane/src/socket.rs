@@ -2,6 +2,7 @@
 //!
 //! It judges size, kind and pace of frames; what a message means is the matcher's.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::actor::{Command, Outgoing};
 use crate::counters::Refusal;
+use crate::fragments::Fragments;
 use crate::http::Upgraded;
 use crate::limits::{LINGER_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
 use crate::signal::Inner;
@@ -33,9 +36,12 @@ where
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let read = upgraded.read.to_vec();
-    let socket =
-        WebSocketStream::from_partially_read(upgraded.stream, read, Role::Server, Some(config)).await;
+    let Upgraded { stream, read, host } = upgraded;
+    // A copy, so that the buffer of HTTP does not live as long as the WebSocket.
+    let read_ahead = read.to_vec();
+    drop(read);
+    let stream = Fragments::new(stream, &read_ahead);
+    let socket = WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await;
     let (outbox, inbox) = mpsc::channel(inner.config.limits.outbound_messages_max);
     let (reply, id) = oneshot::channel();
     let mut socket = Socket {
@@ -44,7 +50,7 @@ where
         socket,
         inbox,
     };
-    if inner.commands.send(Command::Opened { outbox, host: upgraded.host, reply }).await.is_err() {
+    if inner.commands.send(Command::Opened { outbox, host, reply }).await.is_err() {
         return;
     }
     let Ok(Some(id)) = id.await else {
@@ -161,6 +167,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 self.refuse(Refusal::WebSocket);
                 End::Close(CloseCode::Protocol, "not RFC 6455")
             }
+            Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                self.refuse(Refusal::WebSocket);
+                End::Close(CloseCode::Policy, "too many fragments")
+            }
             _ => End::Lost,
         }
     }
@@ -197,35 +207,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         End::Lost
     }
 
+    /// Whether the peer answers our close frame; not if it goes on talking or cannot be read.
+    async fn hears_close(&mut self) -> bool {
+        for _ in 0..MESSAGES_AFTER_CLOSE_MAX {
+            match self.socket.next().await {
+                Some(Ok(Message::Close(_))) => return true,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return false,
+            }
+        }
+        false
+    }
+
     /// The closing handshake, within its time.
     async fn finish(mut self, end: End) {
         let patience = Duration::from_millis(self.inner.config.limits.close_ms_max);
         let handshake = async {
             match end {
-                End::Lost => return,
+                End::Lost => {}
                 // Reading on sends the answer to the peer's close frame.
                 End::PeerClosed => while let Some(Ok(_)) = self.socket.next().await {},
                 End::Close(code, reason) => {
                     let frame = CloseFrame { code, reason: reason.into() };
-                    if self.socket.close(Some(frame)).await.is_err() {
-                        return;
-                    }
-                    let mut frames = 0;
-                    while let Some(Ok(_)) = self.socket.next().await {
-                        frames += 1;
-                        if frames > MESSAGES_AFTER_CLOSE_MAX {
-                            break;
-                        }
+                    if self.socket.close(Some(frame)).await.is_ok() && !self.hears_close().await {
+                        linger(self.socket.get_mut()).await;
                     }
                 }
             }
-            linger(self.socket.get_mut()).await;
         };
         let _ = timeout(patience, handshake).await;
     }
 }
 
-/// Ends the stream and reads on a little: closing over unread bytes would make the kernel throw away our last words.
+/// Ends the stream and reads on a little: closing over unread bytes would make the kernel throw away our last
+/// words.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     if stream.shutdown().await.is_err() {
         return;
@@ -240,8 +255,8 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
 }
 
 /// Whether a "protocol error" is only the end of the stream without a close frame.
-fn is_loss(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool {
-    matches!(error, tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)
+fn is_loss(error: &ProtocolError) -> bool {
+    matches!(error, ProtocolError::ResetWithoutClosingHandshake)
 }
 
 /// Frames a peer may still have had on the way.

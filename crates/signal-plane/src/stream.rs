@@ -1,7 +1,8 @@
 //! A stream that lets no line end in a lone LF while HTTP is spoken on it.
 //!
-//! The HTTP parser takes a lone LF for a line's end (RFC 9112 §2.2 allows it); something in front of us may not, and
-//! the two would then disagree about where a request ends. A lone LF becomes a NUL, which the parser answers with
+//! The HTTP parser takes a lone LF for a line's end (RFC 9112 §2.2 allows it); something in front of us may
+//! not, and the two would then disagree about where a request ends. A lone LF becomes a NUL, which the parser
+//! answers with
 //! 400. Since no request of ours has a body, all that comes before an upgrade is lines.
 
 use std::io;

@@ -1,9 +1,8 @@
 //! When one side's connection breaks, the other is told, and can go on.
 
-mod common;
-
-use common::Server;
 use serde_json::json;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn a_dropped_socket_is_told_to_the_partner() {

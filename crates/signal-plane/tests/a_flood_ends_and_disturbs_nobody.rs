@@ -1,18 +1,17 @@
 //! Who sends faster than the budget is told, then closed; meanwhile others are served as ever.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Server, candidate, plain};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::common::{Server, candidate, plain};
+
 #[tokio::test]
 async fn text_beyond_the_budget() {
     let server = Server::start().await;
-    let mut client = server.greeted().await;
+    let client = server.greeted().await;
     let (mut told, mut fatal) = (0, false);
     let (mut sender, mut receiver) = client.socket.split();
     let flood = async { while sender.send(Message::text(r#"{"t":"cancel"}"#)).await.is_ok() {} };
@@ -31,7 +30,7 @@ async fn text_beyond_the_budget() {
         0
     };
     let both = async { tokio::join!(flood, listen).1 };
-    assert_eq!(tokio::time::timeout(common::PATIENCE, both).await.unwrap(), 1008);
+    assert_eq!(tokio::time::timeout(crate::common::PATIENCE, both).await.unwrap(), 1008);
     assert!(told > 0 && fatal);
 }
 
@@ -40,7 +39,7 @@ async fn pings_beyond_the_budget() {
     let server = Server::start().await;
     let mut client = server.greeted().await;
     let flood = async { while client.socket.send(Message::Ping(vec![0; 100].into())).await.is_ok() {} };
-    tokio::time::timeout(common::PATIENCE, flood).await.expect("the flood ends");
+    tokio::time::timeout(crate::common::PATIENCE, flood).await.expect("the flood ends");
     server
         .counts("it is counted", |all| all.refusals().any(|(r, n)| r.label() == "too-fast" && n == 1))
         .await;
@@ -72,5 +71,5 @@ async fn neighbours_are_served_meanwhile() {
     caller.say(json!({"t": "leave"})).await;
     callee.hear_a("gone").await;
     flooding.await.unwrap();
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }

@@ -1,9 +1,8 @@
 //! What the state does not allow is answered with an error; the connection goes on.
 
-mod common;
-
-use common::{Server, candidate, plain};
 use serde_json::json;
+
+use crate::common::{Server, candidate, plain};
 
 const SESSION: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 

@@ -1,10 +1,9 @@
 //! Who does not read what the partner sends is dropped; the partner is told. Who does not answer pings, too.
 
-mod common;
-
-use common::{Server, plain};
 use serde_json::json;
 use signal_plane::Config;
+
+use crate::common::{Server, plain};
 
 #[tokio::test]
 async fn a_slow_reader_is_dropped() {

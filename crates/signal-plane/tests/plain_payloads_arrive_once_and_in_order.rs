@@ -1,9 +1,8 @@
 //! Payloads cross both ways, each with its own counter; what the gate refuses takes up no number.
 
-mod common;
-
-use common::{Server, candidate, plain};
 use serde_json::json;
+
+use crate::common::{Server, candidate, plain};
 
 #[tokio::test]
 async fn both_ways_in_order() {

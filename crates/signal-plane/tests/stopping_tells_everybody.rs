@@ -1,9 +1,8 @@
 //! A graceful stop closes every connection with word of it, in bounded time.
 
-mod common;
-
-use common::Server;
 use tokio::net::TcpStream;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn stopping_tells_everybody() {
@@ -17,7 +16,7 @@ async fn stopping_tells_everybody() {
     assert_eq!(callee.hear_close().await, 1001);
     caller.hear_the_end().await;
     callee.hear_the_end().await;
-    tokio::time::timeout(common::PATIENCE, stopping).await.expect("it ends").unwrap();
+    tokio::time::timeout(crate::common::PATIENCE, stopping).await.expect("it ends").unwrap();
     server.counts("nobody", |all| all.connections == 0 && all.matcher.sessions == 0).await;
     drop(idle);
 }

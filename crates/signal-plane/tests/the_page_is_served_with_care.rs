@@ -1,10 +1,9 @@
 //! Files, validators, methods, and requests that try to be understood in two ways.
 
-mod common;
-
-use common::Server;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::common::Server;
 
 async fn get(server: &Server, line: &str, headers: &str) -> String {
     server

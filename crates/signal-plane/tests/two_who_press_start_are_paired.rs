@@ -1,8 +1,6 @@
 //! Two clients who ask for a stranger get each other, a role each and credentials of their own.
 
-mod common;
-
-use common::Server;
+use crate::common::Server;
 
 #[tokio::test]
 async fn two_who_press_start_are_paired() {

@@ -1,9 +1,8 @@
 //! A room's code lets one more in; a third, and one who guesses, get the same answer.
 
-mod common;
-
-use common::Server;
 use serde_json::json;
+
+use crate::common::Server;
 
 #[tokio::test]
 async fn two_who_share_a_code_meet() {

@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-/// The fixed value in bytes 4-7 of every STUN message, RFC 8489 §5.
-pub const MAGIC_COOKIE: u32 = 0x2112_A442;
-
 /// The two class bits of the message type, RFC 8489 §5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -77,6 +74,9 @@ pub(crate) const fn split_message_type(value: u16) -> (Class, Method) {
     };
     (class, Method(method))
 }
+
+/// The fixed value in bytes 4-7 of every STUN message, RFC 8489 §5.
+pub const MAGIC_COOKIE: u32 = 0x2112_A442;
 
 #[cfg(test)]
 mod tests {

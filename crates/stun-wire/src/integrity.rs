@@ -6,9 +6,6 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
 use zeroize::ZeroizeOnDrop;
 
-/// Bytes of a MESSAGE-INTEGRITY value, RFC 8489 §14.5.
-pub(crate) const SHA1_BYTES: usize = 20;
-
 /// A key for message integrity, as long as its derivation makes it. Wiped on drop, never printed.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct IntegrityKey(KeyBytes);
@@ -21,7 +18,8 @@ enum KeyBytes {
 }
 
 impl IntegrityKey {
-    /// The long-term key of password algorithm MD5: `MD5(username ":" realm ":" password)`, RFC 8489 §18.5.1.1.
+    /// The long-term key of password algorithm MD5: `MD5(username ":" realm ":" password)`, RFC 8489
+    /// §18.5.1.1.
     ///
     /// The caller has applied OpaqueString preparation where it wants it; ASCII needs none.
     pub fn long_term_md5(username: &[u8], realm: &[u8], password: &[u8]) -> Self {
@@ -65,3 +63,6 @@ pub(crate) fn fingerprint(header: &[u8], rest: &[u8]) -> u32 {
     crc.update(rest);
     crc.finalize() ^ 0x5354_554E
 }
+
+/// Bytes of a MESSAGE-INTEGRITY value, RFC 8489 §14.5.
+pub(crate) const SHA1_BYTES: usize = 20;

@@ -1,7 +1,8 @@
 //! STUN and TURN as bytes: messages, attributes, ChannelData, message integrity and fingerprint.
 //!
-//! It reads and writes, and knows nothing of roles, state, sockets or time: what a message means is decided in
-//! `turn-core`. Reading borrows from the caller's buffer and never allocates; writing appends to a caller's `Vec`.
+//! It reads and writes, and knows nothing of roles, state, sockets or time: what a message means is decided
+//! in `turn-core`. Reading borrows from the caller's buffer and never allocates; writing appends to a
+//! caller's `Vec`.
 //!
 //! Two levels, so that accessors cannot panic: [`Message::parse`] checks the whole shape of a datagram once,
 //! and everything read from a [`Message`] afterwards lies within what was checked.
@@ -33,8 +34,8 @@ pub use writer::MessageWriter;
 pub enum FirstByte {
     /// 0-3: a STUN message.
     Stun,
-    /// 64-79: TURN ChannelData; 80-127 too, as RFC 5766 had it. On a port that TURN shares with other protocols, whoever
-    /// tells them apart hands in only what is for TURN.
+    /// 64-79: TURN ChannelData; 80-127 too, as RFC 5766 had it. On a port that TURN shares with other
+    /// protocols, whoever tells them apart hands in only what is for TURN.
     ChannelData,
     /// Anything else, which this layer does not read.
     Other,

@@ -9,7 +9,8 @@ pub const ATTRIBUTE_HEADER_BYTES: usize = 4;
 /// Bytes of a ChannelData header, RFC 8656 §12.4.
 pub const CHANNEL_DATA_HEADER_BYTES: usize = 4;
 
-/// Attributes in one message. Real messages carry about ten; a datagram of empty attributes could carry 16,000.
+/// Attributes in one message. Real messages carry about ten; a datagram of empty attributes could carry
+/// 16,000.
 pub const ATTRIBUTES_MAX: usize = 64;
 
 /// Bytes of a USERNAME, RFC 8489 §14.3: at most 508, so that it fits a packet with everything else.

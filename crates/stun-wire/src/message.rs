@@ -80,7 +80,8 @@ impl<'a> Message<'a> {
         self.integrity_at.is_some()
     }
 
-    /// Whether MESSAGE-INTEGRITY was made with `key`; `false` where there is none. Constant time in the value.
+    /// Whether MESSAGE-INTEGRITY was made with `key`; `false` where there is none. Constant time in the
+    /// value.
     pub fn verify_integrity(&self, key: &IntegrityKey) -> bool {
         let Some(at) = self.integrity_at else { return false };
         let value_at = at + ATTRIBUTE_HEADER_BYTES;
@@ -93,7 +94,8 @@ impl<'a> Message<'a> {
         split_message_type(u16::from_be_bytes([self.bytes[0], self.bytes[1]]))
     }
 
-    /// The header as it was when the attribute that ends at `end` was computed: its length counts up to there.
+    /// The header as it was when the attribute that ends at `end` was computed: its length counts up to
+    /// there.
     fn header_with_length(&self, end: usize) -> [u8; HEADER_BYTES] {
         let mut header: [u8; HEADER_BYTES] =
             self.bytes[..HEADER_BYTES].try_into().expect("a checked header of twenty bytes");

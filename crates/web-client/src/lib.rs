@@ -1,5 +1,5 @@
-//! The page and the JavaScript SDK as bytes in the binary, with what a server needs to serve them. It deliberately
-//! serves nothing itself and knows no HTTP: `signal-plane` does, and adds the headers.
+//! The page and the JavaScript SDK as bytes in the binary, with what a server needs to serve them. It
+//! deliberately serves nothing itself and knows no HTTP: `signal-plane` does, and adds the headers.
 
 /// One file of the page, ready to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,22 +12,16 @@ pub struct Asset {
     pub etag: &'static str,
 }
 
-/// The file that answers a request path, `/` being the page itself; `None` for every other path. The path is compared
-/// as it is: no decoding, no directory, no query.
+/// The file that answers a request path, `/` being the page itself; `None` for every other path. The path is
+/// compared as it is: no decoding, no directory, no query.
 #[must_use]
 pub fn asset(path: &str) -> Option<Asset> {
     let path = if path == "/" { "/index.html" } else { path };
     ASSETS.iter().find(|(known, _)| *known == path).map(|(_, asset)| *asset)
 }
 
-/// What the page may load and do: its own files and its own server, nothing inline, no string ever turned into markup
-/// or script. Media streams are attached as objects, which this policy does not govern.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
-
-/// 64-bit FNV-1a as sixteen hexadecimal digits in quotes. Enough to tell two builds of a file apart, and computable
-/// while compiling; nobody gains anything by making two versions of his own file collide.
+/// 64-bit FNV-1a as sixteen hexadecimal digits in quotes. Enough to tell two builds of a file apart, and
+/// computable while compiling; nobody gains anything by making two versions of his own file collide.
 const fn etag(body: &[u8]) -> [u8; ETAG_BYTES] {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut at = 0;
@@ -89,6 +83,12 @@ const ASSETS: &[(&str, Asset)] = assets! {
     "/sdk/signaling.js": JAVASCRIPT,
     "/style.css": CSS,
 };
+
+/// What the page may load and do: its own files and its own server, nothing inline, no string ever turned
+/// into markup or script. Media streams are attached as objects, which this policy does not govern.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 /**
- * A real browser with pretended devices, and people who use the page in it by what they see: names and roles. A second
- * browser fits in here: everything that knows the driver is in this file.
+ * A real browser with pretended devices, and people who use the page in it by what they see: names and roles.
+ * A second browser fits in here: everything that knows the driver is in this file.
  */
 import { join } from "node:path";
 
@@ -27,7 +27,7 @@ export class Browser {
         ...SWITCHES,
         ...(devices ? ["--use-fake-device-for-media-stream"] : []),
         allow ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
-        ...(udp ? [] : ["--force-webrtc-ip-handling-policy=disable_non_proxied_udp"]),
+        ...(udp ? [] : ["--webrtc-ip-handling-policy=disable_non_proxied_udp"]),
       ],
     });
     return browser;
@@ -66,7 +66,8 @@ export class Visitor {
     page.on("pageerror", (error) => visitor.complaints.push(`exception: ${error.message}`));
     page.on("console", (message) => {
       const type = message.type();
-      if (type === "error" || type === "warning") visitor.complaints.push(`${type}: ${message.text()}`);
+      if (type === "error" || type === "warning")
+        visitor.complaints.push(`${type}: ${message.text()} ${message.location().url}`);
     });
     await page.goto(url);
     return visitor;
@@ -79,7 +80,7 @@ export class Visitor {
 
   /** Chooses Video, Voice or Text. */
   async choose(media) {
-    await this.#page.getByText(media, { exact: true }).click();
+    await this.#page.getByRole("radio", { name: media }).check();
   }
 
   /** Presses a key. */
@@ -97,7 +98,10 @@ export class Visitor {
   }
 
   async cannotSee(words) {
-    await until(`no "${words}" on the page`, async () => !(await this.#page.getByText(words).first().isVisible()));
+    await until(
+      `no "${words}" on the page`,
+      async () => !(await this.#page.getByText(words).first().isVisible()),
+    );
   }
 
   async write(text) {

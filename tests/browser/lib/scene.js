@@ -7,7 +7,6 @@ import { Browser } from "./browser.js";
 import { Server } from "./server.js";
 
 /**
- * @param {import("node:test").TestContext} t
  * @param {(scene: { server: Server, browser: Browser }) => Promise<void>} play
  * @param {object} [options] of the browser, and `expected`: complaints that belong to the test
  */
@@ -17,7 +16,10 @@ export async function scene(play, { expected = /^$/, ...options } = {}) {
     const browser = await Browser.launch(options);
     try {
       await play({ server, browser });
-      assert.deepEqual(browser.complaints().filter((complaint) => !expected.test(complaint)), []);
+      assert.deepEqual(
+        browser.complaints().filter((complaint) => !expected.test(complaint)),
+        [],
+      );
     } finally {
       await browser.close();
     }

@@ -19,7 +19,12 @@ export class Server {
   /** A server that answers. */
   static async start() {
     const server = new Server();
-    server.#ports = { turn: await freePort("udp"), web: await freePort(), local: await freePort(), admin: await freePort() };
+    server.#ports = {
+      turn: await freePort("udp"),
+      web: await freePort(),
+      local: await freePort(),
+      admin: await freePort(),
+    };
     await server.start();
     return server;
   }
@@ -33,8 +38,12 @@ export class Server {
     closeSync(output);
     this.#child = child;
     let failure = "";
-    child.on("error", (error) => { failure = `${BINARY}: ${error.message}; build it, or name it in GINNEL_BIN`; });
-    child.on("exit", (code) => { failure ||= `it ended with ${code}:\n${this.#log()}`; });
+    child.on("error", (error) => {
+      failure = `${BINARY}: ${error.message}; build it, or name it in GINNEL_BIN`;
+    });
+    child.on("exit", (code) => {
+      failure ||= `it ended with ${code}:\n${this.#log()}`;
+    });
     await until("the server answers", async () => failure || (await fetch(`${this.#admin}/healthz`)).ok);
     if (failure) throw new Error(`the server does not start: ${failure}`);
   }
@@ -55,18 +64,20 @@ export class Server {
     return `http://localhost:${this.#ports.local}/`;
   }
 
-  /** The lines of its log; the addresses that it was told to listen on are the operator's own, and left out. */
+  /** The lines of its log. */
   logLines() {
-    const own = Object.values(this.#ports).map((port) => `127.0.0.1:${port}`);
-    const text = own.reduce((log, address) => log.replaceAll(address, "(listening)"), this.#log());
-    return text.split("\n").filter((line) => line !== "");
+    return this.#log()
+      .split("\n")
+      .filter((line) => line !== "");
   }
 
-  /** The sum of a metric over its labels. */
-  async metric(name) {
+  /** The sum of a metric over its labels, or over those series that have `label`; 0 where nothing was counted. */
+  async metric(name, label = "") {
     const text = await (await fetch(`${this.#admin}/metrics`)).text();
-    const lines = text.split("\n").filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
-    if (lines.length === 0) throw new Error(`/metrics has no ${name}`);
+    const lines = text
+      .split("\n")
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .filter((line) => line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
 
@@ -81,6 +92,10 @@ export class Server {
       `web = ["127.0.0.1:${web}"]`,
       `local = ["127.0.0.1:${local}"]`,
       `admin = "127.0.0.1:${admin}"`,
+      "",
+      // Above the ports that the system gives out by itself, of which those above are.
+      "[relay]",
+      'ports = "61000-65535"',
       "",
       "[log]",
       'level = "trace"',

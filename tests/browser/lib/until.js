@@ -3,7 +3,8 @@
  */
 
 /**
- * The first truthy value of `probe`, which is asked again and again. A probe that throws has simply not succeeded yet.
+ * The first truthy value of `probe`, which is asked again and again. A probe that throws has simply not
+ * succeeded yet.
  * @template T
  * @param {string} what for the message if it never comes true
  * @param {() => T | Promise<T>} probe
@@ -13,7 +14,7 @@
 export async function until(what, probe, ms_max = 30_000) {
   const end_ms = performance.now() + ms_max;
   let last;
-  do {
+  while (performance.now() < end_ms) {
     try {
       const value = await probe();
       if (value) return value;
@@ -22,8 +23,9 @@ export async function until(what, probe, ms_max = 30_000) {
       last = error;
     }
     await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
-  } while (performance.now() < end_ms);
-  throw new Error(`not within ${ms_max} ms: ${what}; the last look gave ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+  }
+  const seen = last instanceof Error ? last.message : JSON.stringify(last);
+  throw new Error(`not within ${ms_max} ms: ${what}; the last look gave ${seen}`);
 }
 
 const PROBE_MS = 100;

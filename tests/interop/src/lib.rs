@@ -1,7 +1,7 @@
 //! The running binary for clients that we did not write: started on free ports, stopped when dropped.
 //!
-//! The clients themselves are in `tests/`. The binary is the one that `GINNEL_BIN` names, else the release build of
-//! this tree; the step `tests/run interop` builds it first.
+//! The clients themselves are in `tests/`. The binary is the one that `GINNEL_BIN` names, else the release
+//! build of this tree; the step `tests/run interop` builds it first.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -11,15 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-/// The name of the static user whose peers are `public`, loopback included.
-pub const PUBLIC_USER: &str = "interop-public";
-
-/// The name of the static user whose peers are this appliance's relayed addresses.
-pub const APPLIANCE_USER: &str = "interop-appliance";
-
-/// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
-pub const PASSWORD: &str = "known-to-every-test";
 
 /// A running `ginnel serve` with TURN on UDP of one loopback address.
 pub struct Appliance {
@@ -42,11 +33,12 @@ impl Appliance {
         let password = folder.join("password");
         write_private(&password, PASSWORD);
         let password = password.display();
+        // Above the ports that the system gives out by itself, of which `turn` is one.
         let configuration = format!(
             "version = 1\n\
              [listen]\nturn = [\"{turn}\"]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\n\
-             [relay]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
+             [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              user = [\n\
              {{ name = \"{PUBLIC_USER}\", password_file = \"{password}\", peers = \"public\" }},\n\
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
@@ -190,3 +182,12 @@ fn write_private(path: &Path, text: &str) {
     fs::write(path, text).expect("a file in a folder of ours");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
 }
+
+/// The name of the static user whose peers are `public`, loopback included.
+pub const PUBLIC_USER: &str = "interop-public";
+
+/// The name of the static user whose peers are this appliance's relayed addresses.
+pub const APPLIANCE_USER: &str = "interop-appliance";
+
+/// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
+pub const PASSWORD: &str = "known-to-every-test";

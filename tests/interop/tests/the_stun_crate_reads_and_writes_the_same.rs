@@ -105,8 +105,8 @@ fn they_read_the_errors_that_we_write() {
     }
 }
 
-/// Where the two differ on purpose: they take a message with bytes behind it, or with a wrong FINGERPRINT that
-/// nobody asked about; we do not.
+/// Where the two differ on purpose: they take a message with bytes behind it, or with a wrong FINGERPRINT
+/// that nobody asked about; we do not.
 #[test]
 fn we_are_stricter_about_what_a_message_is() {
     let mut message = Their::new();

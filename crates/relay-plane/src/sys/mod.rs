@@ -4,8 +4,8 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Lets the kernel fragment datagrams larger than the path takes, and clears "don't fragment". `quinn-udp` sets the
-/// opposite, as QUIC wants it; a relay passes on what it is given.
+/// Lets the kernel fragment datagrams larger than the path takes, and clears "don't fragment". `quinn-udp`
+/// sets the opposite, as QUIC wants it; a relay passes on what it is given.
 pub(crate) fn allow_fragments(socket: &impl AsRawFd, ipv6: bool) -> io::Result<()> {
     let (level, option, value) = if ipv6 {
         (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)

@@ -1,6 +1,5 @@
 //! A real server on a loopback port, and clients to talk to it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;

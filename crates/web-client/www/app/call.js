@@ -1,6 +1,6 @@
 /**
- * What happens, in which order, and what the person is told: the page's decisions between the SDK, this side's devices
- * and the screen.
+ * What happens, in which order, and what the person is told: the page's decisions between the SDK, this
+ * side's devices and the screen.
  * @module
  */
 
@@ -18,8 +18,8 @@ import { View } from "./view.js";
  * @typedef {{ kind: "stranger" | "host" | "guest", want: Want, code: string }} Goal
  */
 /**
- * `asking` for devices, `requesting` at the server (or waiting for a connection to it), `waiting` for a partner,
- * `connecting` to one, `connected`, `gone`: the partner is, we are not.
+ * `asking` for devices, `requesting` at the server (or waiting for a connection to it), `waiting` for a
+ * partner, `connecting` to one, `connected`, `gone`: the partner is, we are not.
  * @typedef {"start" | "asking" | "requesting" | "waiting" | "connecting" | "connected" | "gone"} Phase
  */
 
@@ -74,7 +74,10 @@ export class Call {
     this.#view.showSelf(this.#local);
     if (media !== "text") {
       const devices = media === "video" ? "camera and microphone" : "microphone";
-      this.#view.showOverlay({ title: `Allow your ${devices}`, text: "Your browser asks you. Only your partner sees and hears you." });
+      this.#view.showOverlay({
+        title: `Allow your ${devices}`,
+        text: "Your browser asks you. Only your partner sees and hears you.",
+      });
     }
     const problem = await this.#local.acquire(media);
     if (this.#goal !== goal) return;
@@ -164,9 +167,10 @@ export class Call {
     this.#enter("waiting");
     this.#view.showOverlay({
       title: "Waiting for somebody",
-      text: bin > 1
-        ? `About ${bin} people are waiting.`
-        : "Nobody else is waiting just now. Stay here, and you are connected as soon as somebody comes.",
+      text:
+        bin > 1
+          ? `About ${bin} people are waiting.`
+          : "Nobody else is waiting just now. Stay here, and you are connected as soon as somebody comes.",
       busy: true,
     });
   }
@@ -179,7 +183,7 @@ export class Call {
     }
     this.#goal.code = code;
     this.#enter("waiting");
-    this.#showRoom("Your room is open", "Send this link to one person. They join as soon as they open it.");
+    this.#showRoom("Your room is open", "Send this link to one person, and stay here until they join.");
   }
 
   /** @param {string} title @param {string} text */
@@ -305,7 +309,8 @@ export class Call {
     this.#view.enableNext(hasPartner || phase === "gone");
     if (!hasPartner) this.#view.clearRemote();
     if (isTalking) this.#view.showOverlay(null);
-    else if (phase === "connecting") this.#view.showOverlay({ title: "Somebody is here", text: "Connecting you.", busy: true });
+    else if (phase === "connecting")
+      this.#view.showOverlay({ title: "Somebody is here", text: "Connecting you.", busy: true });
     else if (phase === "requesting") this.#view.showOverlay({ title: "Asking the server", busy: true });
     const [words, mood] = PHASES[phase];
     this.#view.showStatus(words, mood);

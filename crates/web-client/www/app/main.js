@@ -9,6 +9,13 @@ import { element } from "./view.js";
 /** @typedef {import("../sdk/protocol.js").Media} Media */
 /** @typedef {import("../sdk/protocol.js").Want} Want */
 
+/** What the protocol allows in a `find`. */
+const tags_max = 8;
+const langs_max = 4;
+const tag_chars_max = 32;
+const LANGUAGE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/;
+const ROOM_CODE = /^[\w-]{16,128}$/;
+
 const call = new Call();
 const form = element("form", HTMLFormElement);
 /** The code of the room that this page was invited to. */
@@ -52,7 +59,9 @@ function takeInvitation() {
 function wants() {
   const fields = new FormData(form);
   const tags = words(fields.get("tags"), /,/).slice(0, tags_max);
-  const langs = words(fields.get("langs"), /[\s,]+/).filter((lang) => LANGUAGE.test(lang)).slice(0, langs_max);
+  const langs = words(fields.get("langs"), /[\s,]+/)
+    .filter((lang) => LANGUAGE.test(lang))
+    .slice(0, langs_max);
   return {
     media: /** @type {Media} */ (fields.get("media")),
     ...(tags.length > 0 ? { tags } : {}),
@@ -65,7 +74,9 @@ function wants() {
  * @param {RegExp} separator
  */
 function words(value, separator) {
-  const all = String(value ?? "").toLowerCase().split(separator);
+  const all = String(value ?? "")
+    .toLowerCase()
+    .split(separator);
   const cleaned = all.map((word) => word.trim().slice(0, tag_chars_max)).filter((word) => word !== "");
   return [...new Set(cleaned)];
 }
@@ -77,10 +88,3 @@ function words(value, separator) {
 function onClick(id, action) {
   element(id, HTMLButtonElement).addEventListener("click", action);
 }
-
-/** What the protocol allows in a `find`. */
-const tags_max = 8;
-const langs_max = 4;
-const tag_chars_max = 32;
-const LANGUAGE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/;
-const ROOM_CODE = /^[\w-]{16,128}$/;

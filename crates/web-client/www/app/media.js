@@ -35,7 +35,10 @@ export class LocalMedia {
     if (!navigator.mediaDevices?.getUserMedia) return window.isSecureContext ? "unsupported" : "insecure";
     const released = this.#released;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: media === "video" && VIDEO });
+      const stream = await navigator.mediaDevices.getUserMedia({
+        audio: true,
+        video: media === "video" && VIDEO,
+      });
       this.#keep(stream, released);
       return null;
     } catch (error) {
@@ -49,7 +52,10 @@ export class LocalMedia {
     return this.isMicrophoneOn;
   }
 
-  /** Switches the camera itself off, so that its light goes out, or on again. @returns {Promise<Problem | null>} */
+  /**
+   * Switches the camera itself off, so that its light goes out, or on again.
+   * @returns {Promise<Problem | null>}
+   */
   async toggleCamera() {
     if (this.video) {
       this.#stop("video");
@@ -126,4 +132,9 @@ async function problemOf(error, media) {
 }
 
 /** A face needs no more, and everything passes the relay. */
-const VIDEO = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 }, facingMode: "user" };
+const VIDEO = {
+  width: { ideal: 640 },
+  height: { ideal: 480 },
+  frameRate: { ideal: 24, max: 30 },
+  facingMode: "user",
+};

@@ -17,7 +17,8 @@ export const ACTION_LABELS = {
 };
 
 /**
- * The notice for a failure. Codes are those of the server, of the SDK and of {@link import("./media.js").Problem}.
+ * The notice for a failure. Codes are those of the server, of the SDK and of {@link
+ * import("./media.js").Problem}.
  * @param {string} code
  * @param {{ text?: string, relays?: string[], inRoom?: boolean }} [about] `text`: the server's words,
  *   for codes that we do not know
@@ -28,7 +29,9 @@ export function noticeFor(code, about = {}) {
   const known = Object.hasOwn(NOTICES, code) ? NOTICES[code] : null;
   const notice = known ?? { title: "That did not work", text: about.text ?? "", actions: ["dismiss"] };
   // Somebody in a room is not sent to a stranger by mistake.
-  return about.inRoom ? { ...notice, actions: notice.actions.map((a) => (a === "find" ? "retry" : a)) } : notice;
+  return about.inRoom
+    ? { ...notice, actions: notice.actions.map((a) => (a === "find" ? "retry" : a)) }
+    : notice;
 }
 
 /** @param {{ relays?: string[], inRoom?: boolean }} about @returns {Notice} */
@@ -37,31 +40,34 @@ function relayUnreachable({ relays = [], inRoom = false }) {
   const firefox = navigator.userAgent.includes("Firefox/");
   return {
     title: "The relay could not be reached",
-    text: local && firefox
-      ? "Firefox does not use a relay on the same machine. Open the page by this machine's network name or address, "
-        + "or use another browser here."
-      : "No picture, sound or text got through: something between you and the relay lets web pages pass, but not calls "
-        + "(usually UDP, port 3478). Try another network, or switch off a VPN; whoever runs this server can help.",
+    text:
+      local && firefox
+        ? "Firefox does not use a relay on the same machine. Open the page by this machine's network name " +
+          "or address, or use another browser here."
+        : "No picture, sound or text got through: something between you and the relay lets web pages pass, " +
+          "but not calls (usually UDP, port 3478). Try another network, or switch off a VPN; whoever runs " +
+          "this server can help.",
     actions: [inRoom ? "retry" : "find", "dismiss"],
   };
 }
 
 /** @type {Record<string, Notice>} */
 const NOTICES = {
-  "insecure": {
+  insecure: {
     title: "This page may not use your camera or microphone",
-    text: "Browsers allow them only over HTTPS, or at localhost on the same machine. Open the page by its "
-      + "https address, or talk by text.",
+    text:
+      "Browsers allow them only over HTTPS, or at localhost on the same machine. Open the page by its " +
+      "https address, or talk by text.",
     actions: ["text"],
   },
-  "unsupported": {
+  unsupported: {
     title: "This browser cannot make calls",
     text: "It has no WebRTC, or it is switched off. Use a current Firefox, Chromium or Safari.",
     actions: ["dismiss"],
   },
-  "refused": {
+  refused: {
     title: "The camera or microphone was not allowed",
-    text: "To change that, use the camera symbol in the address bar, then try again. You can also talk without.",
+    text: "To change that, use the symbol in the address bar, then try again. You can also talk without.",
     actions: ["retry", "audio", "text"],
   },
   "refused-microphone": {
@@ -84,7 +90,7 @@ const NOTICES = {
     text: "Plug them in and try again, or talk by text.",
     actions: ["retry", "text"],
   },
-  "busy": {
+  busy: {
     title: "The camera or microphone is in use",
     text: "Another program or window holds it. Close that and try again, or talk without.",
     actions: ["retry", "audio", "text"],
@@ -96,7 +102,7 @@ const NOTICES = {
   },
   "media-lost": {
     title: "The connection to your partner broke",
-    text: "It did not come back within a few seconds. Usually a network was lost or changed on one of the two sides.",
+    text: "It did not come back in time. Usually a network was lost or changed on one of the two sides.",
     actions: ["find", "dismiss"],
   },
   "payload-refused": {
@@ -116,7 +122,7 @@ const NOTICES = {
   },
   "no-room": {
     title: "This room does not exist, or it is full",
-    text: "A room is for two and lives as long as somebody is in it. Ask for a new link, or open a room yourself.",
+    text: "A room is for two and lives while somebody is in it. Ask for a new link, or open one yourself.",
     actions: ["retry", "dismiss"],
   },
   "rooms-off": {
@@ -124,7 +130,7 @@ const NOTICES = {
     text: "Whoever runs it switched them off. You can still meet somebody by pressing Start.",
     actions: ["dismiss"],
   },
-  "expired": {
+  expired: {
     title: "That took too long",
     text: "The server lets nobody wait without end. You can start again.",
     actions: ["retry", "dismiss"],

@@ -51,18 +51,31 @@ export class View {
   /** @param {"open" | "connecting" | "lost"} state */
   showServer(state) {
     this.#server.dataset.state = state;
-    const words = { open: "Server connected", connecting: "Connecting to the server", lost: "Server unreachable" };
+    const words = {
+      open: "Server connected",
+      connecting: "Connecting to the server",
+      lost: "Server unreachable",
+    };
     this.#server.textContent = words[state];
   }
 
-  /** The first view: choose, and start. @param {boolean} invited whether the page was opened by a room's link */
+  /**
+   * The first view: choose, and start.
+   * @param {boolean} invited whether the page was opened by a room's link
+   */
   showStart(invited) {
     document.body.dataset.view = "start";
     const texts = invited
-      ? ["You are invited to a private room", "Somebody sent you this link. Choose how to talk, then join.", "Join the room"]
+      ? [
+          "You are invited to a private room",
+          "Somebody sent you this link. Choose how to talk, then join.",
+          "Join the room",
+        ]
       : [START.title, START.text, "Start"];
     const ids = ["start-title", "start-text", "go"];
-    ids.forEach((id, at) => { element(id, HTMLElement).textContent = texts[at]; });
+    ids.forEach((id, at) => {
+      element(id, HTMLElement).textContent = texts[at];
+    });
     for (const id of ["wishes", "open", "open-hint"]) element(id, HTMLElement).hidden = invited;
     element("decline", HTMLElement).hidden = !invited;
     this.clearRemote();
@@ -117,7 +130,10 @@ export class View {
     this.#tryPlay();
   }
 
-  /** What stands in for a picture that the partner does not send. @param {string} text empty: there is a picture */
+  /**
+   * What stands in for a picture that the partner does not send.
+   * @param {string} text empty: there is a picture
+   */
   showRemoteOff(text) {
     element("remote-off", HTMLElement).hidden = text === "";
     element("remote-off-text", HTMLElement).textContent = text;
@@ -153,9 +169,13 @@ export class View {
 
   #tryPlay() {
     this.#remote.play().then(
-      () => { this.#play.hidden = true; },
+      () => {
+        this.#play.hidden = true;
+      },
       // A new partner's stream interrupts the old one's start: only a refusal needs the person's help.
-      (error) => { this.#play.hidden = error?.name !== "NotAllowedError"; },
+      (error) => {
+        this.#play.hidden = error?.name !== "NotAllowedError";
+      },
     );
   }
 

@@ -1,14 +1,14 @@
 /**
- * What an ICE candidate may say before it leaves the browser, and which of the partner's are used. Pure functions.
- * RFC 8839 §5.1 (the grammar of a candidate).
+ * What an ICE candidate may say before it leaves the browser, and which of the partner's are used. Pure
+ * functions. RFC 8839 §5.1 (the grammar of a candidate).
  * @module
  */
 
 import { candidate_chars_max } from "./limits.js";
 
 /**
- * The candidate as the partner may see it, or `null` if it must not leave the browser: only relay candidates do. The
- * address it was derived from is blanked, and what tells the kind of link is left out.
+ * The candidate as the partner may see it, or `null` if it must not leave the browser: only relay candidates
+ * do. The address it was derived from is blanked, and what tells the kind of link is left out.
  * @param {RTCIceCandidateInit} candidate
  * @returns {RTCIceCandidateInit | null}
  */
@@ -18,8 +18,8 @@ export function outgoingCandidate(candidate) {
 }
 
 /**
- * The partner's candidate if it may be used, else `null`. It is rewritten like our own, so that nothing but a relay's
- * address reaches the ICE agent.
+ * The partner's candidate if it may be used, else `null`. It is rewritten like our own, so that nothing but a
+ * relay's address reaches the ICE agent.
  * @param {unknown} value
  * @returns {RTCIceCandidateInit | null}
  */
@@ -31,7 +31,10 @@ export function incomingCandidate(value) {
   if (!isAbsent(sdpMid) && (typeof sdpMid !== "string" || sdpMid.length > 16)) return null;
   if (!isAbsent(sdpMLineIndex) && !Number.isInteger(sdpMLineIndex)) return null;
   if (isAbsent(sdpMid) && isAbsent(sdpMLineIndex)) return null;
-  if (!isAbsent(usernameFragment) && !(typeof usernameFragment === "string" && ICE_CHARS.test(usernameFragment))) {
+  if (
+    !isAbsent(usernameFragment) &&
+    !(typeof usernameFragment === "string" && ICE_CHARS.test(usernameFragment))
+  ) {
     return null;
   }
   const line = relayLine(text);
@@ -39,7 +42,8 @@ export function incomingCandidate(value) {
 }
 
 /**
- * A `candidate:…` value of type relay with an IP literal, rebuilt from the parts we know; `null` for all others.
+ * A `candidate:…` value of type relay with an IP literal, rebuilt from the parts we know; `null` for all
+ * others.
  * @param {string} text
  * @returns {string | null}
  */

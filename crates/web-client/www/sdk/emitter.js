@@ -1,5 +1,6 @@
 /**
- * A small typed event source. Not an `EventTarget`: a listener gets the value itself, and the type checker knows it.
+ * A small typed event source. Not an `EventTarget`: a listener gets the value itself, and the type checker
+ * knows it.
  * @module
  */
 

@@ -1,6 +1,6 @@
 /**
- * What a session description must look like, sending and receiving. Nothing that fails is ever used. Pure functions.
- * RFC 8866 (SDP), RFC 8842 (DTLS), RFC 8839 (ICE), RFC 6464 and RFC 6465 (audio levels).
+ * What a session description must look like, sending and receiving. Nothing that fails is ever used. Pure
+ * functions. RFC 8866 (SDP), RFC 8842 (DTLS), RFC 8839 (ICE), RFC 6464 and RFC 6465 (audio levels).
  * @module
  */
 
@@ -11,9 +11,10 @@ import { sdp_chars_max, sdp_line_chars_max, sdp_lines_max, sdp_sections_max } fr
 export class GateError extends Error {}
 
 /**
- * Returns the description with everything taken out that must not pass, or throws a {@link GateError}. The same rules
- * hold both ways: encrypted transports only, a strong fingerprint for every section, no keys in the text, only relay
- * candidates, no address anywhere else, and no header extension that tells in the clear who speaks.
+ * Returns the description with everything taken out that must not pass, or throws a {@link GateError}. The
+ * same rules hold both ways: encrypted transports only, a strong fingerprint for every section, no keys in
+ * the text, only relay candidates, no address anywhere else, and no header extension that tells in the clear
+ * who speaks.
  * @param {string} sdp
  * @returns {string}
  */
@@ -25,7 +26,12 @@ export function gate(sdp) {
   if (sections.length > sdp_sections_max) refuse("it has too many media sections");
   sections.forEach(checkTransport);
   checkFingerprints(lines);
-  return lines.map(cleanLine).filter((line) => line !== null).join("\r\n") + "\r\n";
+  return (
+    lines
+      .map(cleanLine)
+      .filter((line) => line !== null)
+      .join("\r\n") + "\r\n"
+  );
 }
 
 /** Is this a header extension that shows the relay who speaks, and how loudly? @param {string} uri */
@@ -59,8 +65,8 @@ function checkTransport(line) {
 }
 
 /**
- * At least one fingerprint, and none that is weak. Sections of a bundle share the first one's, so not every section
- * has its own; the browser insists on one where a transport needs it.
+ * At least one fingerprint, and none that is weak. Sections of a bundle share the first one's, so not every
+ * section has its own; the browser insists on one where a transport needs it.
  * @param {string[]} lines
  */
 function checkFingerprints(lines) {
@@ -73,8 +79,8 @@ function checkFingerprints(lines) {
 }
 
 /**
- * The line as it may pass, or `null` to leave it out. Ports and addresses outside candidates are what RFC 8840 §4.1
- * writes while nothing is gathered; ICE does not read them.
+ * The line as it may pass, or `null` to leave it out. Ports and addresses outside candidates are what RFC
+ * 8840 §4.1 writes while nothing is gathered; ICE does not read them.
  * @param {string} line
  * @returns {string | null}
  */
@@ -82,9 +88,10 @@ function cleanLine(line) {
   if (line.startsWith("c=")) return "c=IN IP4 0.0.0.0";
   if (line.startsWith("o=")) return line.replace(/ IN IP[46] \S+$/, " IN IP4 0.0.0.0");
   if (/^a=rtcp:/i.test(line)) return "a=rtcp:9 IN IP4 0.0.0.0";
-  if (line.startsWith("m=")) return line.replace(/^(m=\S+) (\d+)(.*)$/, (_, kind, port, rest) => {
-    return `${kind} ${port === "0" ? "0" : "9"}${rest}`;
-  });
+  if (line.startsWith("m="))
+    return line.replace(/^(m=\S+) (\d+)(.*)$/, (_, kind, port, rest) => {
+      return `${kind} ${port === "0" ? "0" : "9"}${rest}`;
+    });
   if (/^a=candidate:/i.test(line)) {
     const candidate = relayLine(line.slice(2));
     return candidate === null ? null : `a=${candidate}`;

@@ -37,7 +37,8 @@ import { Signaling } from "./signaling.js";
  * | `failed` | the session is over because it could not be carried on |
  * | `error` | the server refused something; the codes are stable |
  * @typedef {{
- *   open: import("./protocol.js").Welcome, lost: { retry_ms: number }, waiting: { bin: number }, room: { code: string },
+ *   open: import("./protocol.js").Welcome, lost: { retry_ms: number },
+ *   waiting: { bin: number }, room: { code: string },
  *   matched: { common: string[], relays: string[] }, state: State, stream: MediaStream, text: string,
  *   devices: Devices, gone: { why: string }, failed: { code: string, text: string },
  *   error: { code: string, text: string, retry_ms?: number },
@@ -188,7 +189,13 @@ export class Ginnel extends Emitter {
   /** @param {import("./protocol.js").Matched} matched */
   #startSession(matched) {
     this.#endSession();
-    const session = new Session(matched, this.#media, this.#tracks);
+    let session;
+    try {
+      session = new Session(matched, this.#media, this.#tracks);
+    } catch {
+      this.#abandon("payload-refused", "The browser does not understand where the relay is.");
+      return;
+    }
     this.#session = session;
     this.#sessionId = matched.session;
     session.on("body", (body) => {

@@ -14,7 +14,7 @@ export const frame_bytes_max = 32_768;
 /** Found candidates wait this long for company; the first ones of a gathering only a moment. */
 export const batch_first_ms = 20;
 export const batch_ms = 250;
-/** Candidates sent for one description; the server takes no more. Accepted from the partner in one session. */
+/** Candidates sent for one description, of which the server takes no more; and accepted in one session. */
 export const description_candidates_max = 20;
 export const session_candidates_max = 256;
 export const candidate_chars_max = 512;

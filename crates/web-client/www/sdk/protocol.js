@@ -1,6 +1,6 @@
 /**
- * The messages of `ginnel.1` as types, and the check of what arrives. Unknown fields are ignored: a newer server may
- * send more.
+ * The messages of `ginnel.1` as types, and the check of what arrives. Unknown fields are ignored: a newer
+ * server may send more.
  * @module
  */
 

@@ -1,6 +1,6 @@
 /**
- * One call with one partner: drives an `RTCPeerConnection` by perfect negotiation (the callee is polite, the caller
- * starts) and lets nothing past the gate, either way. It deliberately knows no server and no page.
+ * One call with one partner: drives an `RTCPeerConnection` by perfect negotiation (the callee is polite, the
+ * caller starts) and lets nothing past the gate, either way. It deliberately knows no server and no page.
  * RFC 8829 (JSEP), RFC 8840 (trickle), RFC 8832 (data channels).
  * @module
  */
@@ -74,7 +74,10 @@ export class Session extends Emitter {
     super();
     this.#polite = matched.role === "callee";
     this.#media = media;
-    this.#local = new Map([["audio", audio], ["video", video]]);
+    this.#local = new Map([
+      ["audio", audio],
+      ["video", video],
+    ]);
     this.#pc = new RTCPeerConnection({
       iceServers: matched.ice,
       iceTransportPolicy: "relay",
@@ -132,7 +135,8 @@ export class Session extends Emitter {
   }
 
   /**
-   * Replaces what is sent, or stops sending it with `null`, without a new negotiation where the kind was sent before.
+   * Replaces what is sent, or stops sending it with `null`, without a new negotiation where the kind was sent
+   * before.
    * @param {"audio" | "video"} kind
    * @param {MediaStreamTrack | null} track
    */
@@ -191,7 +195,8 @@ export class Session extends Emitter {
 
   #attachTracks() {
     for (const [kind, track] of this.#local) {
-      if (track && !this.#senders.has(kind)) this.#senders.set(kind, this.#pc.addTrack(track, this.#together));
+      if (track && !this.#senders.has(kind))
+        this.#senders.set(kind, this.#pc.addTrack(track, this.#together));
     }
     this.#restrict();
   }
@@ -221,7 +226,8 @@ export class Session extends Emitter {
 
   #sendDescription() {
     const description = this.#pc.localDescription;
-    if (this.#closed || !description || (description.type !== "offer" && description.type !== "answer")) return;
+    if (this.#closed || !description || (description.type !== "offer" && description.type !== "answer"))
+      return;
     this.#flush();
     const sdp = gate(description.sdp);
     this.#sentCandidates = sdp.split("\r\na=candidate:").length - 1;
@@ -253,10 +259,12 @@ export class Session extends Emitter {
       throw new GateError("it is not a list of candidates");
     }
     this.#receivedCandidates += value.length;
-    if (this.#receivedCandidates > limits.session_candidates_max) throw new GateError("it has too many candidates");
+    if (this.#receivedCandidates > limits.session_candidates_max)
+      throw new GateError("it has too many candidates");
     for (const candidate of value.map(incomingCandidate)) {
       if (candidate === null) continue;
-      // A candidate of an offer that was ignored, or of a generation that is over, fits nothing: not an error.
+      // A candidate of an offer that was ignored, or of a generation that is over, fits nothing: not an
+      // error.
       await this.#pc.addIceCandidate(candidate).catch(() => {});
     }
   }
@@ -326,7 +334,8 @@ export class Session extends Emitter {
   /** @param {{ text: string } | { devices: Devices }} message */
   #sendOnChannel(message) {
     const channel = this.#channel;
-    if (channel.readyState !== "open" || channel.bufferedAmount > limits.text_buffered_bytes_max) return false;
+    if (channel.readyState !== "open" || channel.bufferedAmount > limits.text_buffered_bytes_max)
+      return false;
     channel.send(JSON.stringify(message));
     return true;
   }
@@ -354,8 +363,8 @@ export class Session extends Emitter {
 }
 
 /**
- * Takes the audio level extensions out of what this browser offers, where it lets us; the gate takes them out of the
- * text in every browser.
+ * Takes the audio level extensions out of what this browser offers, where it lets us; the gate takes them out
+ * of the text in every browser.
  * @param {RTCRtpTransceiver} transceiver
  */
 function hideWhoSpeaks(transceiver) {

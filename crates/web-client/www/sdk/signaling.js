@@ -1,6 +1,6 @@
 /**
- * The connection to the server: one WebSocket at a time, greeted, and opened again with growing pauses when it is
- * lost. It knows messages, not sessions.
+ * The connection to the server: one WebSocket at a time, greeted, and opened again with growing pauses when
+ * it is lost. It knows messages, not sessions.
  * @module
  */
 
@@ -11,8 +11,10 @@ import { SUBPROTOCOL, parseServerMessage } from "./protocol.js";
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /**
- * `open`: greeted, messages may be sent. `lost`: there is no connection, and none will be tried for `retry_ms`.
- * @typedef {{ open: import("./protocol.js").Welcome, lost: { retry_ms: number }, message: ServerMessage }} Events
+ * `open`: greeted, messages may be sent. `lost`: there is no connection, and none will be tried for
+ * `retry_ms`.
+ * @typedef {{ open: import("./protocol.js").Welcome, lost: { retry_ms: number }, message: ServerMessage }}
+ * Events
  */
 
 /** @extends {Emitter<Events>} */
@@ -48,7 +50,8 @@ export class Signaling extends Emitter {
   /**
    * Sends a message.
    * @param {ClientMessage} message
-   * @returns {boolean} false where there is no greeted connection or the message is too large: it was not sent
+   * @returns {boolean} false where there is no greeted connection or the message is too large: it was not
+   * sent
    */
   send(message) {
     return this.#greeted && this.#write(message);

@@ -1,0 +1,168 @@
+//! A stream that counts the fragments of a WebSocket message (RFC 6455 §5.4).
+//!
+//! The WebSocket layer puts fragments together out of our sight, and empty ones cost their sender nothing:
+//! without a cap one connection could keep a core busy for ever. It reads frame headers only and judges
+//! nothing else about them.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::limits::MESSAGE_FRAGMENTS_MAX;
+
+/// The stream, counted. Beyond the cap one read fails with `InvalidData`; after that it is left alone.
+pub(crate) struct Fragments<S> {
+    stream: S,
+    counter: Counter,
+    verdict: Verdict,
+}
+
+/// Whether the cap was passed, and whether a read has said so.
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Within,
+    Beyond,
+    Told,
+}
+
+impl<S> Fragments<S> {
+    /// Counts from what was read already.
+    pub(crate) fn new(stream: S, read_ahead: &[u8]) -> Self {
+        let mut counter = Counter::default();
+        let verdict = if counter.accepts(read_ahead) { Verdict::Within } else { Verdict::Beyond };
+        Self { stream, counter, verdict }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Fragments<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let own = self.get_mut();
+        if own.verdict != Verdict::Beyond {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut own.stream).poll_read(cx, buf))?;
+            if own.verdict == Verdict::Within && !own.counter.accepts(&buf.filled()[before..]) {
+                own.verdict = Verdict::Beyond;
+            }
+        }
+        if own.verdict == Verdict::Beyond {
+            own.verdict = Verdict::Told;
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Fragments<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Where in a frame the bytes stand.
+#[derive(Default)]
+struct Counter {
+    header: [u8; HEADER_BYTES_MAX],
+    header_bytes: usize,
+    /// Of the payload that comes next.
+    payload_bytes: u64,
+    fragments: usize,
+}
+
+impl Counter {
+    /// Walks over bytes; false as soon as a message has too many fragments.
+    fn accepts(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.payload_bytes > 0 {
+                let skipped = self.payload_bytes.min(bytes.len() as u64);
+                self.payload_bytes -= skipped;
+                bytes = &bytes[skipped as usize..];
+                continue;
+            }
+            self.header[self.header_bytes] = *first;
+            self.header_bytes += 1;
+            bytes = rest;
+            if self.header_bytes >= 2 && !self.accepts_header() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn accepts_header(&mut self) -> bool {
+        let [first, second, ..] = self.header;
+        let length_bytes = match second & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask_bytes = if second & 0x80 == 0 { 0 } else { 4 };
+        if self.header_bytes < 2 + length_bytes + mask_bytes {
+            return true;
+        }
+        let extended = &self.header[2..2 + length_bytes];
+        self.payload_bytes = match length_bytes {
+            0 => u64::from(second & 0x7f),
+            _ => extended.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+        };
+        self.header_bytes = 0;
+        let (is_final, is_control) = (first & 0x80 != 0, first & 0x08 != 0);
+        if !is_control {
+            self.fragments = if is_final { 0 } else { self.fragments + 1 };
+        }
+        self.fragments < MESSAGE_FRAGMENTS_MAX
+    }
+}
+
+/// Two bytes, a length of eight, a mask of four.
+const HEADER_BYTES_MAX: usize = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte alone, and all at once.
+    fn accepts(bytes: &[u8]) -> bool {
+        let (mut alone, mut at_once) = (Counter::default(), Counter::default());
+        let alone = bytes.chunks(1).all(|byte| alone.accepts(byte));
+        assert_eq!(alone, at_once.accepts(bytes));
+        alone
+    }
+
+    #[test]
+    fn row_129_a_message_of_too_many_fragments() {
+        let (start, more, end) = (b"\x01\x81\0\0\0\0x", b"\x00\x80\0\0\0\0", b"\x80\x80\0\0\0\0");
+        let message = |fragments: usize| [&start[..], &more.repeat(fragments - 2), end].concat();
+        assert!(accepts(&message(MESSAGE_FRAGMENTS_MAX).repeat(3)));
+        assert!(!accepts(&message(MESSAGE_FRAGMENTS_MAX + 1)));
+    }
+
+    #[tokio::test]
+    async fn one_read_fails_then_the_rest_can_be_read() {
+        use tokio::io::AsyncReadExt as _;
+        let endless = [&b"\x01\x80\0\0\0\0"[..], &b"\x00\x80\0\0\0\0".repeat(MESSAGE_FRAGMENTS_MAX)].concat();
+        for (ahead, behind) in [(&endless[..], &b"tail"[..]), (b"", &endless)] {
+            let mut stream = Fragments::new(behind, ahead);
+            let failure = stream.read(&mut [0; 4096]).await.map_err(|error| error.kind());
+            assert_eq!(failure, Err(io::ErrorKind::InvalidData));
+            assert!(stream.read_to_end(&mut Vec::new()).await.is_ok());
+        }
+    }
+
+    #[test]
+    fn lengths_of_all_sizes_and_controls_in_between() {
+        let long = [&b"\x01\xfe\x01\x00\0\0\0\0"[..], &[0; 256]].concat();
+        let longer = [&b"\x01\xff\0\0\0\0\0\x01\x00\x00\0\0\0\0"[..], &[0; 65_536]].concat();
+        let ping = b"\x89\x81\0\0\0\0x";
+        assert!(accepts(&[long, ping.repeat(100), longer, ping.repeat(100)].concat()));
+    }
+}

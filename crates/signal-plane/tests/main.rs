@@ -1,0 +1,16 @@
+//! One binary for all of them: they share the server and the clients in `common`.
+
+mod a_dropped_socket_is_told_to_the_partner;
+mod a_flood_ends_and_disturbs_nobody;
+mod a_message_out_of_place_is_an_error;
+mod a_slow_reader_is_dropped;
+mod an_idle_connection_is_small;
+mod bad_frames_end_the_connection;
+mod common;
+mod next_finds_another_or_the_same_again;
+mod only_our_page_and_protocol_get_in;
+mod plain_payloads_arrive_once_and_in_order;
+mod stopping_tells_everybody;
+mod the_page_is_served_with_care;
+mod two_who_press_start_are_paired;
+mod two_who_share_a_code_meet;

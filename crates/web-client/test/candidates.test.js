@@ -1,0 +1,70 @@
+/**
+ * Candidates: what is blanked, what is dropped, and when they are sent.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { incomingCandidate, outgoingCandidate, relayLine } from "../www/sdk/candidates.js";
+
+const RELAY =
+  "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 198.51.100.7 rport 4242 " +
+  "generation 0 ufrag aB3+ network-id 2 network-cost 10";
+const CLEAN =
+  "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 0.0.0.0 rport 9 " +
+  "generation 0 ufrag aB3+";
+
+test("a relay candidate leaves without what it tells", () => {
+  const sent = outgoingCandidate({
+    candidate: RELAY,
+    sdpMid: "0",
+    sdpMLineIndex: 0,
+    usernameFragment: "aB3+",
+  });
+  assert.deepEqual(sent, { candidate: CLEAN, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: "aB3+" });
+  assert.deepEqual(incomingCandidate(sent), sent, "what leaves also enters");
+});
+
+test("both families are blanked in their own way", () => {
+  assert.match(
+    relayLine("candidate:1 1 UDP 7 2001:db8::5 9 typ relay raddr 2001:db8::7 rport 4"),
+    / raddr :: rport 9$/,
+  );
+});
+
+test("nothing but relay candidates leaves or enters", () => {
+  for (const candidate of [
+    "",
+    "candidate:1 1 udp 2122260223 192.168.0.4 50000 typ host generation 0",
+    "candidate:1 1 udp 2122260223 4f2c1a9e-0000-0000-0000-1c9f7e6f8b1a.local 50000 typ host",
+    "candidate:1 1 udp 1686052607 198.51.100.7 50000 typ srflx raddr 192.168.0.4 rport 50000",
+    "candidate:1 1 udp 1 198.51.100.7 50000 typ prflx",
+    "candidate:1 1 tcp 1518280447 203.0.113.5 9 typ relay tcptype active",
+    "candidate:1 1 udp 1 relay.example.org 50000 typ relay",
+    "candidate:1 1 udp 1 203.0.113.256 50000 typ relay",
+    "candidate:1 1 udp 1 203.0.113.5 0 typ relay",
+    "candidate:1 1 udp 1 203.0.113.5 65536 typ relay",
+    "candidate:1 1 udp 1 203.0.113.5 50000 typ relay\r\na=crypto:1 x",
+    `candidate:1 1 udp 1 203.0.113.5 50000 typ relay x ${"y".repeat(600)}`,
+  ]) {
+    assert.equal(outgoingCandidate({ candidate, sdpMid: "0" }), null, candidate);
+    assert.equal(incomingCandidate({ candidate, sdpMid: "0" }), null, candidate);
+  }
+});
+
+test("a partner's candidate of another shape is none", () => {
+  for (const value of [
+    null,
+    7,
+    "candidate",
+    [],
+    {},
+    { candidate: CLEAN },
+    { candidate: 7, sdpMid: "0" },
+    { candidate: CLEAN, sdpMid: 0 },
+    { candidate: CLEAN, sdpMid: "x".repeat(17) },
+    { candidate: CLEAN, sdpMLineIndex: 0.5 },
+    { candidate: CLEAN, sdpMid: "0", usernameFragment: "a b c d" },
+  ])
+    assert.equal(incomingCandidate(value), null);
+});
