@@ -100,9 +100,13 @@ impl Server {
         let parity = if even { Parity::Even } else { Parity::Any };
         let Some(port) = self.take_port(PeerPolicy::Public, parity, now) else { return false };
         let allocation = &mut self.allocations[slot];
-        let old = allocation.relayed;
-        allocation.relayed = RelayedAddr(SocketAddr::new(old.0.ip(), port));
+        let (old, side) = (allocation.relayed, allocation.side());
+        let new = RelayedAddr(SocketAddr::new(old.0.ip(), port));
+        allocation.relayed = new;
         allocation.relay = RelaySocket::Opening { ip, attempts };
+        if let Some(side) = side {
+            self.directory().readdress(side, old, new);
+        }
         self.by_port.swap_remove(&old.0.port());
         self.by_port.insert(port, slot);
         self.give_back_port(PeerPolicy::Public, old.0.port(), now);
