@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PeerPolicy,
-    SessionKey, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, DropReason, External,
+    PeerPolicy, SessionKey, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
@@ -84,6 +84,10 @@ pub(crate) fn config(
             per_side: limits.allocations_per_side.unwrap_or(0),
             per_prefix: limits.allocations_per_prefix.unwrap_or(0),
             total: limits.allocations.unwrap_or(0),
+        },
+        bandwidth: BandwidthLimits {
+            session_bps: limits.session_bps.unwrap_or(0),
+            total_bps: limits.total_bps.unwrap_or(0),
         },
         turn: turn_core::Config {
             realm: relay.realm.clone(),

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
 use redact::Sensitive;
-use turn_core::{AllocationLimits, Directory, Server, SessionId, WorkerId};
+use turn_core::{AllocationLimits, BandwidthLimits, Directory, Server, SessionId, WorkerId};
 
 use crate::clock::Clock;
 use crate::limits::{LISTENER_BUFFER_BYTES, LISTENERS_MAX, WORKERS_MAX};
@@ -24,6 +24,8 @@ pub struct Config {
     pub workers: usize,
     /// Limits that hold across workers.
     pub limits: AllocationLimits,
+    /// How much may pass, of all workers together.
+    pub bandwidth: BandwidthLimits,
     /// The rules. The worker's number and the sockets in `listen` are filled in here; `addresses.own_ips` is
     /// completed with this machine's interface addresses and the external ones.
     pub turn: turn_core::Config,
@@ -62,7 +64,7 @@ impl Relay {
         }
         let rules = complete(config.turn, &listening, workers).map_err(StartError::System)?;
         let key = (random_u64()?, random_u64()?);
-        let directory = Arc::new(Mutex::new(Directory::new(config.limits, key)));
+        let directory = Arc::new(Mutex::new(Directory::new(config.limits, config.bandwidth, key)));
         let own_ips = rules.addresses.own_ips.clone();
         let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening, own_ips };
         let mut built = Vec::new();

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use relay_plane::{Config, Relay, StartError};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_xor_address};
-use turn_core::{AddressPolicy, AllocationLimits, AnswerLimits, PeerPolicy, SessionKey, WorkerId};
+use turn_core::{
+    AddressPolicy, AllocationLimits, AnswerLimits, BandwidthLimits, PeerPolicy, SessionKey, WorkerId,
+};
 
 const ID: TransactionId = TransactionId([5; 12]);
 
@@ -16,6 +18,7 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
         listen: listen.iter().map(|address| address.parse().expect("an address")).collect(),
         workers,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
+        bandwidth: BandwidthLimits::default(),
         turn: turn_core::Config {
             realm: "ginnel".into(),
             session_key: SessionKey::new([7; 32]),

@@ -2,12 +2,14 @@
 //! §12.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stun_wire::{ChannelNumber, ErrorCode, IntegrityKey, TransactionId};
 
 use crate::address::{FiveTuple, PeerAddr, Prefix, RelayedAddr};
+use crate::bandwidth::Meter;
 use crate::credentials::{Identity, SessionId, Side};
 use crate::directory::Heard;
 use crate::limits::{
@@ -30,6 +32,8 @@ pub(crate) struct Allocation {
     /// For `public`: whether the relay socket is there yet.
     pub(crate) relay: RelaySocket,
     pub(crate) heard: Heard,
+    /// What its packets are charged to, if anything is limited.
+    pub(crate) meter: Option<Arc<Meter>>,
     permissions: Vec<Permission>,
     peerings: Vec<Peering>,
 }
@@ -53,6 +57,7 @@ impl Allocation {
             made_by,
             relay,
             heard,
+            meter: None,
             permissions: Vec::new(),
             peerings: Vec::new(),
         }
@@ -103,8 +108,8 @@ impl Allocation {
     ) -> Result<usize, ErrorCode> {
         for peering in &self.peerings {
             let Some(channel) = peering.channel.filter(|channel| channel.is_tied(now)) else { continue };
-            //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address; the
-            //= transport address is not currently bound to a different channel number
+            //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address;
+            //= the transport address is not currently bound to a different channel number
             if (channel.number == number) != (peering.peer == peer) {
                 return Err(ErrorCode::BadRequest);
             }

@@ -24,6 +24,10 @@ pub enum DropReason {
     NoRoute,
     /// Its network had as many answers as it may have before it proves that it hears them.
     OverBudget,
+    /// A side of a session, or a static user's allocation, sends or receives more than it may.
+    OverSessionRate,
+    /// The appliance relays as much as it may, and this one more than its share of it.
+    OverTotalRate,
     /// A peer address that policy refuses.
     PeerRefused,
     /// A relay socket that is still being opened.
@@ -34,7 +38,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BadChannelData,
         Self::BadMessage,
         Self::ChannelUnbound,
@@ -45,6 +49,8 @@ impl DropReason {
         Self::NoAllocation,
         Self::NoRoute,
         Self::OverBudget,
+        Self::OverSessionRate,
+        Self::OverTotalRate,
         Self::PeerRefused,
         Self::RelayNotReady,
         Self::Unauthenticated,
@@ -63,6 +69,8 @@ impl DropReason {
             Self::NoAllocation => "no_allocation",
             Self::NoRoute => "no_route",
             Self::OverBudget => "over_budget",
+            Self::OverSessionRate => "over_session_rate",
+            Self::OverTotalRate => "over_total_rate",
             Self::PeerRefused => "peer_refused",
             Self::RelayNotReady => "relay_not_ready",
             Self::Unauthenticated => "unauthenticated",

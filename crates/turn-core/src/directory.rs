@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use indexmap::IndexMap;
+use stun_wire::ErrorCode;
 
 use crate::address::{Prefix, RelayedAddr};
+use crate::bandwidth::{Bandwidth, BandwidthLimits, Meter};
 use crate::credentials::{SessionId, Side};
 use crate::keyed::{Keyed, KeyedMap};
 
@@ -25,38 +27,55 @@ pub struct AllocationLimits {
 /// when an allocation is made and when it ends.
 pub struct Directory {
     limits: AllocationLimits,
-    sides: KeyedMap<(SessionId, Side), Vec<Holding>>,
+    bandwidth: Arc<Bandwidth>,
+    sides: KeyedMap<(SessionId, Side), Holdings>,
     prefixes: KeyedMap<Prefix, u32>,
     total: u32,
 }
 
 impl Directory {
     /// An empty directory; the numbers key its hashes.
-    pub fn new(limits: AllocationLimits, key: (u64, u64)) -> Self {
+    pub fn new(limits: AllocationLimits, bandwidth: BandwidthLimits, key: (u64, u64)) -> Self {
         let keyed = Keyed(key.0, key.1);
-        Self { limits, sides: IndexMap::with_hasher(keyed), prefixes: IndexMap::with_hasher(keyed), total: 0 }
+        Self {
+            limits,
+            bandwidth: Arc::new(Bandwidth::new(bandwidth)),
+            sides: IndexMap::with_hasher(keyed),
+            prefixes: IndexMap::with_hasher(keyed),
+            total: 0,
+        }
     }
 
-    /// Counts one allocation more, if the limits admit it.
-    pub(crate) fn admit(&mut self, claim: Claim<'_>) -> Admission {
+    /// Counts the allocations of a claim, all or none.
+    ///
+    /// # Errors
+    /// 486 where its network has as many as it may, 508 where the appliance has.
+    pub(crate) fn admit(&mut self, claim: Claim<'_>) -> Result<Admitted, ErrorCode> {
+        let more = u32::try_from(claim.relayed.len()).expect("one or two");
         let of_prefix = self.prefixes.get(&claim.prefix).copied().unwrap_or(0);
-        if is_reached(self.limits.per_prefix, of_prefix) {
-            return Admission::QuotaReached;
+        if is_exceeded(self.limits.per_prefix, of_prefix + more) || is_exceeded(self.limits.per_side, more) {
+            return Err(ErrorCode::AllocationQuotaReached);
         }
-        if is_reached(self.limits.total, self.total) {
-            return Admission::NoCapacity;
+        if is_exceeded(self.limits.total, self.total + more) {
+            return Err(ErrorCode::InsufficientCapacity);
         }
-        let mut gives_way = None;
-        if let Some(side) = claim.side {
-            let held = self.sides.entry(side).or_default();
-            if is_reached(self.limits.per_side, u32::try_from(held.len()).unwrap_or(u32::MAX)) {
-                gives_way = longest_silent(held).map(|at| held.swap_remove(at).relayed);
-            }
-            held.push(Holding { relayed: claim.relayed, heard: Arc::clone(claim.heard) });
+        self.total += more;
+        *self.prefixes.entry(claim.prefix).or_default() += more;
+        let Some(side) = claim.side else {
+            return Ok(Admitted { gives_way: Vec::new(), meter: self.bandwidth.meter() });
+        };
+        let side = self
+            .sides
+            .entry(side)
+            .or_insert_with(|| Holdings { held: Vec::new(), meter: self.bandwidth.meter() });
+        let mut gives_way = Vec::new();
+        while is_exceeded(self.limits.per_side, u32::try_from(side.held.len()).unwrap_or(u32::MAX) + more) {
+            let Some(at) = longest_silent(&side.held) else { break };
+            gives_way.push(side.held.swap_remove(at).relayed);
         }
-        self.total += 1;
-        *self.prefixes.entry(claim.prefix).or_default() += 1;
-        Admission::Admitted { gives_way }
+        let new = claim.relayed.iter();
+        side.held.extend(new.map(|&relayed| Holding { relayed, heard: Arc::clone(claim.heard) }));
+        Ok(Admitted { gives_way, meter: side.meter.clone() })
     }
 
     /// Counts one allocation less.
@@ -69,9 +88,9 @@ impl Directory {
             }
         }
         let Some(side) = side else { return };
-        if let Some(held) = self.sides.get_mut(&side) {
-            held.retain(|holding| holding.relayed != relayed);
-            if held.is_empty() {
+        if let Some(holdings) = self.sides.get_mut(&side) {
+            holdings.held.retain(|holding| holding.relayed != relayed);
+            if holdings.held.is_empty() {
                 self.sides.swap_remove(&side);
             }
         }
@@ -79,10 +98,15 @@ impl Directory {
 
     /// An allocation that is counted got another relayed address, because its first could not be bound.
     pub(crate) fn readdress(&mut self, side: (SessionId, Side), old: RelayedAddr, new: RelayedAddr) {
-        let held = self.sides.get_mut(&side).into_iter().flatten();
+        let held = self.sides.get_mut(&side).into_iter().flat_map(|holdings| &mut holdings.held);
         for holding in held.filter(|holding| holding.relayed == old) {
             holding.relayed = new;
         }
+    }
+
+    /// What everybody's packets are charged to.
+    pub(crate) fn bandwidth(&self) -> Arc<Bandwidth> {
+        Arc::clone(&self.bandwidth)
     }
 
     /// Whether nothing is counted any more, in any map.
@@ -91,28 +115,31 @@ impl Directory {
     }
 }
 
-/// An allocation that asks to be counted.
+/// Allocations that ask to be counted: one, or one of each family.
 pub(crate) struct Claim<'a> {
-    /// Whose it is, if it is a session's.
+    /// Whose they are, if a session's.
     pub(crate) side: Option<(SessionId, Side)>,
     pub(crate) prefix: Prefix,
-    pub(crate) relayed: RelayedAddr,
+    pub(crate) relayed: &'a [RelayedAddr],
     pub(crate) heard: &'a Heard,
 }
 
-/// The directory's answer to a claim.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// It counts; this other one of the same side, silent for the longest, has to end.
-    Admitted { gives_way: Option<RelayedAddr> },
-    /// 486: this network has as many as it may.
-    QuotaReached,
-    /// 508: the appliance has as many as it may.
-    NoCapacity,
+/// The directory's yes to a claim.
+pub(crate) struct Admitted {
+    /// Others of the same side, silent for the longest, that have to end for it.
+    pub(crate) gives_way: Vec<RelayedAddr>,
+    /// What their packets are charged to, if anything is limited.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 /// When a client was last heard, in seconds since start: written by its worker, read by the directory.
 pub(crate) type Heard = Arc<AtomicU32>;
+
+/// The allocations of a side and what their packets are charged to.
+struct Holdings {
+    held: Vec<Holding>,
+    meter: Option<Arc<Meter>>,
+}
 
 /// One allocation of a side.
 struct Holding {
@@ -120,8 +147,8 @@ struct Holding {
     heard: Heard,
 }
 
-const fn is_reached(limit: u32, count: u32) -> bool {
-    limit != 0 && count >= limit
+const fn is_exceeded(limit: u32, count: u32) -> bool {
+    limit != 0 && count > limit
 }
 
 fn longest_silent(held: &[Holding]) -> Option<usize> {
@@ -134,7 +161,8 @@ mod tests {
     use crate::address::ClientAddr;
 
     fn directory(per_side: u32, per_prefix: u32, total: u32) -> Directory {
-        Directory::new(AllocationLimits { per_side, per_prefix, total }, (1, 2))
+        let limits = AllocationLimits { per_side, per_prefix, total };
+        Directory::new(limits, BandwidthLimits::default(), (1, 2))
     }
 
     fn prefix(client: &str) -> Prefix {
@@ -151,35 +179,42 @@ mod tests {
         client: &str,
         port: u16,
         heard_s: u32,
-    ) -> Admission {
-        directory.admit(Claim {
+    ) -> Result<Vec<RelayedAddr>, ErrorCode> {
+        let claim = Claim {
             side: side.map(|side| (SessionId([1; 16]), side)),
             prefix: prefix(client),
-            relayed: relayed(port),
+            relayed: &[relayed(port)],
             heard: &Arc::new(AtomicU32::new(heard_s)),
-        })
+        };
+        directory.admit(claim).map(|admitted| admitted.gives_way)
     }
 
     #[test]
     fn at_a_sides_limit_the_longest_silent_gives_way() {
         let mut directory = directory(2, 0, 0);
-        let none = Admission::Admitted { gives_way: None };
+        let none = Ok(Vec::new());
         assert_eq!(admit(&mut directory, Some(Side::A), "198.51.100.1:1", 5000, 9), none);
         assert_eq!(admit(&mut directory, Some(Side::A), "198.51.100.1:2", 5001, 7), none);
         assert_eq!(admit(&mut directory, Some(Side::B), "198.51.100.1:3", 5002, 1), none);
         let third = admit(&mut directory, Some(Side::A), "198.51.100.1:4", 5003, 9);
-        assert_eq!(third, Admission::Admitted { gives_way: Some(relayed(5001)) });
+        assert_eq!(third, Ok(vec![relayed(5001)]));
     }
 
     #[test]
     fn rows_91_and_92_networks_and_the_whole_are_limited() {
         let mut directory = directory(0, 2, 3);
-        let none = Admission::Admitted { gives_way: None };
+        let none = Ok(Vec::new());
         assert_eq!(admit(&mut directory, None, "198.51.100.1:1", 5000, 0), none);
         assert_eq!(admit(&mut directory, None, "198.51.100.2:1", 5001, 0), none);
-        assert_eq!(admit(&mut directory, None, "198.51.100.3:1", 5002, 0), Admission::QuotaReached);
+        assert_eq!(
+            admit(&mut directory, None, "198.51.100.3:1", 5002, 0),
+            Err(ErrorCode::AllocationQuotaReached)
+        );
         assert_eq!(admit(&mut directory, None, "[2001:db8::1]:1", 5003, 0), none);
-        assert_eq!(admit(&mut directory, None, "[2001:db8:1::1]:1", 5004, 0), Admission::NoCapacity);
+        assert_eq!(
+            admit(&mut directory, None, "[2001:db8:1::1]:1", 5004, 0),
+            Err(ErrorCode::InsufficientCapacity)
+        );
         directory.release(None, prefix("198.51.100.9:9"), relayed(5000));
         assert_eq!(admit(&mut directory, None, "198.51.100.3:1", 5005, 0), none);
     }
@@ -188,7 +223,7 @@ mod tests {
     fn what_is_released_leaves_nothing() {
         let mut directory = directory(0, 0, 0);
         for port in 5000..5010 {
-            admit(&mut directory, Some(Side::A), "198.51.100.1:1", port, 0);
+            admit(&mut directory, Some(Side::A), "198.51.100.1:1", port, 0).unwrap();
         }
         for port in 5000..5010 {
             assert!(!directory.is_empty());

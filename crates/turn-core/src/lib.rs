@@ -9,6 +9,7 @@
 
 mod address;
 mod allocation;
+mod bandwidth;
 mod budget;
 mod config;
 mod counters;
@@ -27,6 +28,7 @@ mod server;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};
+pub use bandwidth::BandwidthLimits;
 pub use budget::AnswerLimits;
 pub use config::{Config, External, Now};
 pub use counters::{Counters, DropReason};

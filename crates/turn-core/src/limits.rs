@@ -40,6 +40,19 @@ pub const ANSWER_SLOTS: usize = 1 << 14;
 /// How many seconds' worth of answers may leave at once: a page opens with a handful of questions.
 pub const ANSWER_BURST_S: u32 = 2;
 
+/// What a session may send at once after a silence, as time at its full rate: a key frame of video.
+pub const SESSION_BURST: Duration = Duration::from_millis(500);
+
+/// The same of the whole appliance. Its second half is kept for those within their fair share.
+pub const TOTAL_BURST: Duration = Duration::from_millis(500);
+
+/// The same of one fair share of the whole.
+pub const SHARE_BURST: Duration = Duration::from_millis(200);
+
+/// Bytes that a datagram costs besides its payload: headers of IPv4, UDP and ChannelData. Empty datagrams are
+/// not free.
+pub const DATAGRAM_OVERHEAD_BYTES: usize = 32;
+
 /// Ports that are tried for one relay socket before 508: another program may hold some of the range.
 pub const RELAY_BIND_ATTEMPTS_MAX: u8 = 8;
 
@@ -55,5 +68,6 @@ pub const REALM_BYTES_MAX: usize = 128;
 
 const _: () = assert!(PERMISSION_LIFETIME.as_secs() < CHANNEL_LIFETIME.as_secs());
 const _: () = assert!(PEERS_PER_REQUEST_MAX <= PERMISSIONS_MAX && PERMISSIONS_MAX <= PEERINGS_MAX);
+const _: () = assert!(SHARE_BURST.as_millis() < TOTAL_BURST.as_millis() / 2);
 const _: () = assert!(ANSWER_SLOTS.is_power_of_two() && ANSWER_BURST_S > 0);
 const _: () = assert!(NONCE_LIFETIME.as_secs() / crate::nonce::TICK_S < u16::MAX as u64);

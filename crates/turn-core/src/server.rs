@@ -19,6 +19,7 @@ use stun_wire::{AttributeType, Class, ErrorCode, FirstByte, Message, MessageWrit
 
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::allocation::{Allocation, RelaySocket};
+use crate::bandwidth::Bandwidth;
 use crate::budget::AnswerBudget;
 use crate::config::{Config, External, Now};
 use crate::counters::{Counters, DropReason};
@@ -55,6 +56,7 @@ pub struct Server {
     answers: AnswerBudget,
     random: Random,
     directory: Arc<Mutex<Directory>>,
+    bandwidth: Arc<Bandwidth>,
     allocations: Slab<Allocation>,
     by_tuple: KeyedMap<FiveTuple, usize>,
     by_port: KeyedMap<u16, usize>,
@@ -95,6 +97,7 @@ impl Server {
             config.users,
             random.bytes(),
         );
+        let bandwidth = directory.lock().expect("no worker panics while it holds the directory").bandwidth();
         Self {
             worker,
             workers,
@@ -108,6 +111,7 @@ impl Server {
             answers: AnswerBudget::new(config.answers, workers, keyed),
             random,
             directory,
+            bandwidth,
             allocations: Slab::new(),
             by_tuple: IndexMap::with_hasher(keyed),
             by_port: IndexMap::with_hasher(keyed),
@@ -146,7 +150,7 @@ impl Server {
 
     /// A datagram from `peer` on the relay socket with this port.
     pub fn handle_peer<'d>(&mut self, now: Now, port: u16, peer: PeerAddr, payload: &'d [u8]) -> Verdict<'d> {
-        match self.hop_from_peer(now.mono, port, peer) {
+        match self.hop_from_peer(now.mono, port, peer, payload) {
             Ok(hop) => {
                 self.counters.from_peer_packets += 1;
                 self.counters.from_peer_bytes += payload.len() as u64;

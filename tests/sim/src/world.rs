@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use stun_wire::{AttributeType, Method};
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, Config, Credential, Directory, Now,
-    PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
+    Directory, Now, PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -46,7 +46,7 @@ impl World {
     pub fn with(setup: Setup) -> Self {
         let mut random = Random::new(setup.seed);
         let configs = (0..setup.workers).map(|worker| setup.config(WorkerId(worker))).collect();
-        let directory = Directory::new(setup.limits, (random.u64(), random.u64()));
+        let directory = Directory::new(setup.limits, setup.bandwidth, (random.u64(), random.u64()));
         let relay = Relay::new(configs, directory, SocketAddr::new(RELAY_V4, RELAY_PORT), random.fork());
         Self {
             now: START,
@@ -438,6 +438,8 @@ pub struct Setup {
     pub old_channels: bool,
     /// How many allocations there may be.
     pub limits: AllocationLimits,
+    /// How much may pass.
+    pub bandwidth: BandwidthLimits,
 }
 
 impl Setup {
@@ -452,6 +454,7 @@ impl Setup {
             deny: Vec::new(),
             old_channels: false,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
+            bandwidth: BandwidthLimits::default(),
         }
     }
 

@@ -240,6 +240,18 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Allocations in all; 0: no limit.",
     },
     Key {
+        path: "relay.limits.session_bps",
+        kind: Kind::Number { min: 0, max: 4_000_000_000 },
+        default: "0",
+        meaning: "Bits a second of a session's side or a static user's allocation, each way; 0: no limit.",
+    },
+    Key {
+        path: "relay.limits.total_bps",
+        kind: Kind::Number { min: 0, max: 4_000_000_000 },
+        default: "0",
+        meaning: "Bits a second in all; who takes more than a fair share loses first; 0: no limit.",
+    },
+    Key {
         path: "relay.limits.answers_per_address_s",
         kind: Kind::Number { min: 0, max: 1_000_000 },
         default: "10",

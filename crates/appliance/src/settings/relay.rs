@@ -62,6 +62,10 @@ pub struct Limits {
     pub allocations_per_prefix: Option<u32>,
     /// Allocations in all.
     pub allocations: Option<u32>,
+    /// Bits a second of one side of a session, each way.
+    pub session_bps: Option<u32>,
+    /// Bits a second in all.
+    pub total_bps: Option<u32>,
     /// Answers a second to one unproved address.
     pub answers_per_address_s: Option<u32>,
     /// Answers a second to one unproved /24 or /48.
@@ -127,6 +131,8 @@ impl Limits {
             allocations_per_side: limit("relay.limits.allocations_per_side"),
             allocations_per_prefix: limit("relay.limits.allocations_per_prefix"),
             allocations: limit("relay.limits.allocations"),
+            session_bps: limit("relay.limits.session_bps"),
+            total_bps: limit("relay.limits.total_bps"),
             answers_per_address_s: limit("relay.limits.answers_per_address_s"),
             answers_per_prefix_s: limit("relay.limits.answers_per_prefix_s"),
             lifetime_max_s: draft.number("relay.limits.lifetime_max_s"),

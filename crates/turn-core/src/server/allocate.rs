@@ -11,7 +11,7 @@ use super::authenticate::Request;
 use super::{Answered, Server};
 use crate::address::{Prefix, RelayedAddr};
 use crate::allocation::{Allocation, NewAllocation, RelaySocket};
-use crate::directory::{Admission, Claim, Heard};
+use crate::directory::{Claim, Heard};
 use crate::limits::ALLOCATION_LIFETIME_MIN;
 use crate::policy::PeerPolicy;
 use crate::ports::Parity;
@@ -54,9 +54,9 @@ impl Server {
             relay,
         };
         let heard: Heard = Arc::new(AtomicU32::new(0));
-        let allocation = Allocation::new(new, request.identity, peers, request.key.clone(), heard);
+        let mut allocation = Allocation::new(new, request.identity, peers, request.key.clone(), heard);
         allocation.hear(now);
-        if let Err(code) = self.admit(&allocation) {
+        if let Err(code) = self.admit(&mut allocation) {
             self.give_back_port(peers, port, now);
             return Err(code);
         }
@@ -141,23 +141,19 @@ impl Server {
     }
 
     /// Asks the directory to count the allocation; another of the same side may have to end for it.
-    fn admit(&mut self, allocation: &Allocation) -> Result<(), ErrorCode> {
+    fn admit(&mut self, allocation: &mut Allocation) -> Result<(), ErrorCode> {
         let claim = Claim {
             side: allocation.side(),
             prefix: Prefix::of(allocation.tuple.client),
-            relayed: allocation.relayed,
+            relayed: &[allocation.relayed],
             heard: &allocation.heard,
         };
-        let admission = self.directory().admit(claim);
-        match admission {
-            Admission::Admitted { gives_way: Some(relayed) } => {
-                self.tell(relayed.worker(self.workers), Notice::GiveWay(relayed));
-                Ok(())
-            }
-            Admission::Admitted { gives_way: None } => Ok(()),
-            Admission::QuotaReached => Err(ErrorCode::AllocationQuotaReached),
-            Admission::NoCapacity => Err(ErrorCode::InsufficientCapacity),
+        let admitted = self.directory().admit(claim)?;
+        allocation.meter = admitted.meter;
+        for relayed in admitted.gives_way {
+            self.tell(relayed.worker(self.workers), Notice::GiveWay(relayed));
         }
+        Ok(())
     }
 
     /// The address that peers are told and the one a relay socket is bound to: the external one of the

@@ -8,6 +8,7 @@ use stun_wire::{AddressFamily, AttributeType, ChannelData, Message, TransactionI
 use super::Server;
 use crate::address::{FiveTuple, PeerAddr};
 use crate::allocation::RelaySocket;
+use crate::bandwidth::Direction;
 use crate::counters::DropReason;
 use crate::policy::PeerVerdict;
 use crate::verdict::{Framing, Hop, Verdict};
@@ -27,7 +28,8 @@ impl Server {
         let Some(at) = self.allocations[slot].find_channel(message.number, now) else {
             return Verdict::Drop(DropReason::ChannelUnbound);
         };
-        self.forward_to_peering(slot, at, now, message.data)
+        let verdict = self.forward_to_peering(slot, at, now, message.data);
+        self.charged(slot, now, verdict)
     }
 
     pub(super) fn handle_send<'d>(
@@ -49,13 +51,15 @@ impl Server {
         if self.allocations[slot].permitted_until(peer.0.ip(), now).is_none() {
             return Verdict::Drop(DropReason::NoPermission);
         }
-        if via == PeerVerdict::Outside {
-            return self.forward_outside(slot, peer, payload);
-        }
-        match self.allocations[slot].peering(peer, via, now) {
-            Some(at) => self.forward_to_peering(slot, at, now, payload),
-            None => Verdict::Drop(DropReason::NoRoute),
-        }
+        let verdict = if via == PeerVerdict::Outside {
+            self.forward_outside(slot, peer, payload)
+        } else {
+            match self.allocations[slot].peering(peer, via, now) {
+                Some(at) => self.forward_to_peering(slot, at, now, payload),
+                None => Verdict::Drop(DropReason::NoRoute),
+            }
+        };
+        self.charged(slot, now, verdict)
     }
 
     /// Where a datagram of an outside peer goes.
@@ -64,11 +68,15 @@ impl Server {
         now: Duration,
         port: u16,
         peer: PeerAddr,
+        payload: &[u8],
     ) -> Result<Hop, DropReason> {
         let &slot = self.by_port.get(&port).ok_or(DropReason::NoAllocation)?;
         let allocation = &self.allocations[slot];
         if allocation.permitted_until(peer.0.ip(), now).is_none() {
             return Err(DropReason::NoPermission);
+        }
+        if let Some(meter) = &allocation.meter {
+            self.bandwidth.spend(meter, Direction::Received, payload.len(), now)?;
         }
         let channel = allocation
             .find_peer(peer)
@@ -107,6 +115,18 @@ impl Server {
             return self.forward_outside(slot, peer, payload);
         }
         Verdict::Drop(DropReason::NoRoute)
+    }
+
+    /// The verdict about what a client sent, if the client and the appliance may still send so much.
+    fn charged<'d>(&self, slot: usize, now: Duration, verdict: Verdict<'d>) -> Verdict<'d> {
+        let (Some(meter), Verdict::Forward { payload, .. }) = (&self.allocations[slot].meter, &verdict)
+        else {
+            return verdict;
+        };
+        match self.bandwidth.spend(meter, Direction::Sent, payload.len(), now) {
+            Ok(()) => verdict,
+            Err(reason) => Verdict::Drop(reason),
+        }
     }
 
     fn forward_outside<'d>(&self, slot: usize, peer: PeerAddr, payload: &'d [u8]) -> Verdict<'d> {
