@@ -23,6 +23,14 @@ impl AddressFamily {
         }
     }
 
+    /// Its byte on the wire.
+    pub const fn to_byte(self) -> u8 {
+        match self {
+            Self::Ipv4 => 1,
+            Self::Ipv6 => 2,
+        }
+    }
+
     /// The family of an address.
     pub const fn of(ip: IpAddr) -> Self {
         match ip {

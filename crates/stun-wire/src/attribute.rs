@@ -37,14 +37,22 @@ impl AttributeType {
     pub const EVEN_PORT: Self = Self(0x0018);
     /// RFC 8656 §18.8
     pub const REQUESTED_TRANSPORT: Self = Self(0x0019);
+    /// RFC 8656 §18.9
+    pub const DONT_FRAGMENT: Self = Self(0x001A);
     /// RFC 8489 §14.6
     pub const MESSAGE_INTEGRITY_SHA256: Self = Self(0x001C);
     /// RFC 8489 §14.2
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
+    /// RFC 8656 §18.10
+    pub const RESERVATION_TOKEN: Self = Self(0x0022);
     /// RFC 8445 §16.1
     pub const PRIORITY: Self = Self(0x0024);
     /// RFC 8445 §16.1
     pub const USE_CANDIDATE: Self = Self(0x0025);
+    /// RFC 8656 §18.11
+    pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
+    /// RFC 8656 §18.12
+    pub const ADDRESS_ERROR_CODE: Self = Self(0x8001);
     /// RFC 8489 §14.14
     pub const SOFTWARE: Self = Self(0x8022);
     /// RFC 8489 §14.7

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stun_wire::{ChannelNumber, ErrorCode, IntegrityKey, TransactionId};
+use stun_wire::{AddressFamily, ChannelNumber, ErrorCode, IntegrityKey, TransactionId};
 
 use crate::address::{FiveTuple, PeerAddr, Prefix, RelayedAddr};
 use crate::bandwidth::Meter;
@@ -32,6 +32,8 @@ pub(crate) struct Allocation {
     /// For `public`: whether the relay socket is there yet.
     pub(crate) relay: RelaySocket,
     pub(crate) heard: Heard,
+    /// The family that was asked for besides this one and could not be had, and why.
+    pub(crate) lacks: Option<(AddressFamily, ErrorCode)>,
     /// What its packets are charged to, if anything is limited.
     pub(crate) meter: Option<Arc<Meter>>,
     permissions: Vec<Permission>,
@@ -57,6 +59,7 @@ impl Allocation {
             made_by,
             relay,
             heard,
+            lacks: None,
             meter: None,
             permissions: Vec::new(),
             peerings: Vec::new(),
@@ -178,6 +181,12 @@ impl Allocation {
             .position(|peering| peering.channel.is_some_and(|it| it.number == number && now < it.expires))
     }
 
+    /// Whether a channel number is bound, or was a moment ago, to any peer.
+    pub(crate) fn ties(&self, number: ChannelNumber, now: Duration) -> bool {
+        let mut channels = self.peerings.iter().filter_map(|peering| peering.channel);
+        channels.any(|channel| channel.number == number && channel.is_tied(now))
+    }
+
     /// What is kept about the peer at `at`.
     pub(crate) fn at(&self, at: usize) -> &Peering {
         &self.peerings[at]
@@ -194,10 +203,11 @@ impl Allocation {
 
     /// The session and side it counts for.
     pub(crate) const fn side(&self) -> Option<(SessionId, Side)> {
-        match self.identity {
-            Identity::Session { session, side, .. } => Some((session, side)),
-            Identity::User(_) => None,
-        }
+        self.identity.side()
+    }
+
+    pub(crate) fn family(&self) -> AddressFamily {
+        AddressFamily::of(self.relayed.0.ip())
     }
 
     pub(crate) fn prefix(&self) -> Prefix {
@@ -234,6 +244,13 @@ pub(crate) enum RelaySocket {
     Opening { ip: IpAddr, attempts: u8 },
     /// Bound.
     Open,
+}
+
+impl RelaySocket {
+    /// The one that an allocation with these peers needs; it is not bound yet.
+    pub(crate) const fn of(peers: PeerPolicy, ip: IpAddr) -> Self {
+        if peers.is_closed() { Self::None } else { Self::Opening { ip, attempts: 0 } }
+    }
 }
 
 /// Leave for an address to send to the client, whatever its port, RFC 8656 §9.

@@ -8,10 +8,11 @@
 //! **Neighbours.** A bucket belongs to one side of a session (or to one allocation of a static user), so
 //! whoever exceeds it loses packets of its own only.
 //!
-//! **Fairness.** The fair share is the whole divided by those who sent or received anything in this second or
-//! the last. What stays within its share may use all of the appliance's bucket, everything else only its better
-//! half. All fair shares together refill no faster than the bucket does, and have bursts that fit into the other
-//! half: so what stays within its share is not lost, whatever others do, and what nobody claims is there for all.
+//! **Fairness.** The fair share is the whole divided by those who sent or received anything in this second
+//! or the last. What stays within its share may use all of the appliance's bucket, everything else only its
+//! better half. All fair shares together refill no faster than the bucket does, and have bursts that fit into
+//! the other half: so what stays within its share is not lost, whatever others do, and what nobody claims is
+//! there for all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

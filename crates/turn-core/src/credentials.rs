@@ -107,6 +107,16 @@ pub(crate) enum Identity {
     User(u16),
 }
 
+impl Identity {
+    /// The side of a session that it counts for.
+    pub(crate) const fn side(self) -> Option<(SessionId, Side)> {
+        match self {
+            Self::Session { session, side, .. } => Some((session, side)),
+            Self::User(_) => None,
+        }
+    }
+}
+
 /// All that may authenticate.
 pub(crate) struct Credentials {
     realm: String,

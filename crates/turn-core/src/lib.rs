@@ -25,6 +25,7 @@ mod random;
 mod ranges;
 mod route;
 mod server;
+mod slots;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use slab::Slab;
-use stun_wire::{AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
+use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
 
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::allocation::{Allocation, RelaySocket};
@@ -33,6 +33,7 @@ use crate::policy::AddressPolicy;
 use crate::ports::PortPool;
 use crate::random::Random;
 use crate::route::Notice;
+use crate::slots::Slots;
 use crate::verdict::{Event, Hop, Verdict};
 
 /// The STUN and TURN server of one worker.
@@ -58,7 +59,7 @@ pub struct Server {
     directory: Arc<Mutex<Directory>>,
     bandwidth: Arc<Bandwidth>,
     allocations: Slab<Allocation>,
-    by_tuple: KeyedMap<FiveTuple, usize>,
+    by_tuple: KeyedMap<FiveTuple, Slots>,
     by_port: KeyedMap<u16, usize>,
     by_session: KeyedMap<SessionId, Vec<usize>>,
     deadlines: Deadlines,
@@ -169,13 +170,12 @@ impl Server {
         let RelaySocket::Opening { ip, attempts } = self.allocations[slot].relay else { return };
         if opened {
             self.allocations[slot].relay = RelaySocket::Open;
-            self.answer_allocate_later(slot, now.mono, None);
+            self.answer_allocate_later(slot, now.mono);
         } else if attempts + 1 < RELAY_BIND_ATTEMPTS_MAX && self.retry_relay(slot, ip, attempts + 1, now.mono)
         {
             // The next port is being tried.
         } else {
-            self.answer_allocate_later(slot, now.mono, Some(ErrorCode::InsufficientCapacity));
-            self.remove(slot, now.mono);
+            self.give_up_relay(slot, now.mono);
         }
         self.settle(now.mono);
     }
@@ -247,8 +247,8 @@ impl Server {
                 Class::Request,
                 Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
             ) => self.handle_request(now, tuple, &message, reply),
-            //= RFC 8489 §6.3.1: a response or an unknown method is never answered, so that two servers can't be made
-            //= to talk to each other
+            //= RFC 8489 §6.3.1: a response or an unknown method is never answered, so that two servers
+            //= can't be made to talk to each other
             _ => Verdict::Drop(DropReason::NotARequest),
         }
     }
@@ -291,8 +291,8 @@ impl Server {
             Ok(request) => request,
             Err(verdict) => return verdict,
         };
-        if let Some(&slot) = self.by_tuple.get(&tuple) {
-            self.allocations[slot].hear(now.mono);
+        if let Some(slots) = self.by_tuple.get(&tuple) {
+            self.allocations[slots.first()].hear(now.mono);
         }
         let done = match message.method() {
             Method::ALLOCATE => self.allocate(now.mono, &request, reply),
@@ -319,7 +319,8 @@ impl Server {
         let (tuple, port, expires) = (allocation.tuple, allocation.relayed.0.port(), allocation.expires);
         let session = allocation.side().map(|(session, _)| session);
         let slot = self.allocations.insert(allocation);
-        self.by_tuple.insert(tuple, slot);
+        let slots = self.by_tuple.get(&tuple).map_or(Slots::one(slot), |slots| slots.and(slot));
+        self.by_tuple.insert(tuple, slots);
         self.by_port.insert(port, slot);
         if let Some(session) = session {
             self.by_session.entry(session).or_default().push(slot);
@@ -335,7 +336,10 @@ impl Server {
         self.withdraw_routes(slot, now);
         let allocation = self.allocations.remove(slot);
         let port = allocation.relayed.0.port();
-        self.by_tuple.swap_remove(&allocation.tuple);
+        match self.by_tuple[&allocation.tuple].without(slot) {
+            Some(slots) => self.by_tuple.insert(allocation.tuple, slots),
+            None => self.by_tuple.swap_remove(&allocation.tuple),
+        };
         self.by_port.swap_remove(&port);
         if let Some((session, _)) = allocation.side()
             && let Some(slots) = self.by_session.get_mut(&session)
@@ -354,6 +358,16 @@ impl Server {
             self.events.push_back(Event::CloseRelay { port });
         }
         self.counters.allocations -= 1;
+    }
+
+    /// The allocation of a family among those of a 5-tuple.
+    fn of_family(&self, slots: Slots, family: AddressFamily) -> Option<usize> {
+        slots.iter().find(|&slot| self.allocations[slot].family() == family)
+    }
+
+    /// The allocation of the other family on the same 5-tuple.
+    fn twin(&self, slot: usize) -> Option<usize> {
+        self.by_tuple[&self.allocations[slot].tuple].without(slot).map(Slots::first)
     }
 
     /// Works off what this worker told itself, and checks the books in debug builds.
@@ -402,7 +416,7 @@ impl Server {
     #[cfg(debug_assertions)]
     fn assert_invariants(&self) {
         let count = self.allocations.len();
-        assert_eq!(self.by_tuple.len(), count);
+        assert_eq!(self.by_tuple.values().map(|slots| slots.iter().count()).sum::<usize>(), count);
         assert_eq!(self.by_port.len(), count);
         assert_eq!(self.deadlines.length(), count);
         assert_eq!(self.counters.allocations, count as u64);

@@ -90,6 +90,12 @@ fn from_client_to_client_with_public_and_with_appliance_credentials() {
 }
 
 #[test]
+fn with_both_families_in_one_allocation() {
+    relays_to_an_echo_server("127.0.0.1", &["-Z"]);
+    relays_to_an_echo_server("127.0.0.1", &["-Z", "-s"]);
+}
+
+#[test]
 fn a_wrong_password_is_refused() {
     let appliance = Appliance::start("127.0.0.1".parse().unwrap());
     let output = limited("turnutils_uclient")

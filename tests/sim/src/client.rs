@@ -252,6 +252,13 @@ impl Granted {
         self.address(AttributeType::XOR_RELAYED_ADDRESS)
     }
 
+    /// All XOR-RELAYED-ADDRESSes.
+    pub fn all_relayed(&self) -> Vec<SocketAddr> {
+        let message = self.message();
+        let relayed = message.attributes().filter(|it| it.kind == AttributeType::XOR_RELAYED_ADDRESS);
+        relayed.filter_map(|it| decode_xor_address(it.value, message.transaction_id()).ok()).collect()
+    }
+
     /// XOR-MAPPED-ADDRESS
     pub fn mapped(&self) -> Option<SocketAddr> {
         self.address(AttributeType::XOR_MAPPED_ADDRESS)

@@ -55,6 +55,11 @@ impl Request {
         self.with(AttributeType::REQUESTED_ADDRESS_FAMILY, &[family, 0, 0, 0])
     }
 
+    /// The same with an ADDITIONAL-ADDRESS-FAMILY: IPv4 and IPv6.
+    pub fn both_families(self) -> Self {
+        self.with(AttributeType::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0])
+    }
+
     /// The same with an XOR-PEER-ADDRESS.
     pub fn peer(mut self, peer: SocketAddr) -> Self {
         self.values.push((AttributeType::XOR_PEER_ADDRESS, Value::Peer(peer)));

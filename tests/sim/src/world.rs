@@ -438,6 +438,8 @@ pub struct Setup {
     pub old_channels: bool,
     /// How many allocations there may be.
     pub limits: AllocationLimits,
+    /// The relay's addresses.
+    pub own_ips: Vec<IpAddr>,
     /// How much may pass.
     pub bandwidth: BandwidthLimits,
 }
@@ -454,6 +456,7 @@ impl Setup {
             deny: Vec::new(),
             old_channels: false,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
+            own_ips: vec![RELAY_V4, RELAY_V6],
             bandwidth: BandwidthLimits::default(),
         }
     }
@@ -474,7 +477,7 @@ impl Setup {
                 listening: [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
                     .map(|ip| SocketAddr::new(ip, RELAY_PORT))
                     .to_vec(),
-                own_ips: vec![RELAY_V4, RELAY_V6],
+                own_ips: self.own_ips.clone(),
             },
             external: Vec::new(),
             answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },

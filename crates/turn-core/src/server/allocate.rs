@@ -9,13 +9,15 @@ use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, Message, Message
 
 use super::authenticate::Request;
 use super::{Answered, Server};
-use crate::address::{Prefix, RelayedAddr};
+use crate::address::{LocalIp, Prefix, RelayedAddr};
 use crate::allocation::{Allocation, NewAllocation, RelaySocket};
+use crate::bandwidth::Meter;
 use crate::directory::{Claim, Heard};
 use crate::limits::ALLOCATION_LIFETIME_MIN;
 use crate::policy::PeerPolicy;
 use crate::ports::Parity;
 use crate::route::Notice;
+use crate::slots::Slots;
 use crate::verdict::Event;
 
 impl Server {
@@ -25,8 +27,8 @@ impl Server {
         request: &Request<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
-        if let Some(&slot) = self.by_tuple.get(&request.tuple) {
-            return self.allocate_again(slot, now, request, reply);
+        if let Some(&slots) = self.by_tuple.get(&request.tuple) {
+            return self.allocate_again(slots, now, request, reply);
         }
         let message = request.message;
         match message.find(AttributeType::REQUESTED_TRANSPORT) {
@@ -34,61 +36,83 @@ impl Server {
             Some(&[_, _, _, _]) => return Err(ErrorCode::UnsupportedTransportProtocol),
             _ => return Err(ErrorCode::BadRequest),
         }
-        let family = requested_family(message)?.unwrap_or(AddressFamily::Ipv4);
+        if message.find(AttributeType::ADDRESS_ERROR_CODE).is_some() {
+            return Err(ErrorCode::BadRequest);
+        }
+        let (family, other) = families(message)?;
         let lifetime = self.lifetime(message)?.unwrap_or(ALLOCATION_LIFETIME_MIN);
         let peers = self.credentials.peers(request.identity);
-        let (public, local) = self.relayed_ip(family, request).ok_or(ErrorCode::AddressFamilyNotSupported)?;
         let parity = parity(message)?;
-        let port = self.take_port(peers, parity, now).ok_or(ErrorCode::InsufficientCapacity)?;
-        let relayed = RelayedAddr(SocketAddr::new(public, port));
-        let relay = if peers.is_closed() {
-            RelaySocket::None
-        } else {
-            RelaySocket::Opening { ip: local, attempts: 0 }
-        };
-        let new = NewAllocation {
-            tuple: request.tuple,
-            relayed,
-            expires: now + lifetime,
-            made_by: message.transaction_id(),
-            relay,
-        };
+        let grants = self.grant_all(request, (family, other), parity, now)?;
+        let relayed: Vec<RelayedAddr> = grants.found.iter().map(|grant| grant.relayed).collect();
         let heard: Heard = Arc::new(AtomicU32::new(0));
-        let mut allocation = Allocation::new(new, request.identity, peers, request.key.clone(), heard);
-        allocation.hear(now);
-        if let Err(code) = self.admit(&mut allocation) {
-            self.give_back_port(peers, port, now);
-            return Err(code);
+        let meter = match self.admit(request, &relayed, &heard) {
+            Ok(meter) => meter,
+            Err(code) => {
+                for relayed in relayed {
+                    self.give_back_port(peers, relayed.0.port(), now);
+                }
+                return Err(code);
+            }
+        };
+        for Grant { relayed, relay } in grants.found {
+            let new = NewAllocation {
+                tuple: request.tuple,
+                relayed,
+                expires: now + lifetime,
+                made_by: message.transaction_id(),
+                relay,
+            };
+            let mut allocation =
+                Allocation::new(new, request.identity, peers, request.key.clone(), Arc::clone(&heard));
+            allocation.hear(now);
+            allocation.meter.clone_from(&meter);
+            allocation.lacks = grants.lacks;
+            self.insert(allocation);
+            if let RelaySocket::Opening { ip, .. } = relay {
+                self.events.push_back(Event::open(ip, relayed.0.port()));
+            }
         }
-        let slot = self.insert(allocation);
-        if relay == RelaySocket::None {
-            request.succeed(reply, |writer| self.describe(slot, now, writer));
-            Ok(Answered::Now)
-        } else {
-            self.events.push_back(Event::open(local, port));
-            Ok(Answered::Later)
+        if !peers.is_closed() {
+            return Ok(Answered::Later);
         }
+        let slots = self.by_tuple[&request.tuple];
+        request.succeed(reply, |writer| self.describe(slots, now, writer));
+        Ok(Answered::Now)
     }
 
-    /// Answers the Allocate whose relay socket was awaited.
-    pub(super) fn answer_allocate_later(&mut self, slot: usize, now: Duration, error: Option<ErrorCode>) {
+    /// Answers an Allocate once all of its relay sockets are there.
+    pub(super) fn answer_allocate_later(&mut self, slot: usize, now: Duration) {
         let allocation = &self.allocations[slot];
+        let slots = self.by_tuple[&allocation.tuple];
+        if self.is_opening(slots) {
+            return;
+        }
         let mut message = Vec::new();
-        let class = if error.is_some() { Class::Error } else { Class::Success };
-        let mut writer = MessageWriter::new(&mut message, class, Method::ALLOCATE, allocation.made_by);
-        match error {
-            Some(code) => {
-                writer.error_code(code);
-            }
-            None => self.describe(slot, now, &mut writer),
-        }
+        let mut writer =
+            MessageWriter::new(&mut message, Class::Success, Method::ALLOCATE, allocation.made_by);
+        self.describe(slots, now, &mut writer);
         writer.integrity(&allocation.key);
-        let to = allocation.tuple;
-        self.events.push_back(Event::Send { to, message });
-        match error {
-            Some(_) => self.counters.errors += 1,
-            None => self.counters.successes += 1,
+        self.events.push_back(Event::Send { to: allocation.tuple, message });
+        self.counters.successes += 1;
+    }
+
+    /// No relay socket can be had for an allocation: it ends. Where the client asked for both families it may
+    /// have the other one.
+    pub(super) fn give_up_relay(&mut self, slot: usize, now: Duration) {
+        let allocation = &self.allocations[slot];
+        if let Some(twin) = self.twin(slot) {
+            self.allocations[twin].lacks = Some((allocation.family(), ErrorCode::InsufficientCapacity));
+            self.remove(slot, now);
+            return self.answer_allocate_later(twin, now);
         }
+        let mut message = Vec::new();
+        MessageWriter::new(&mut message, Class::Error, Method::ALLOCATE, allocation.made_by)
+            .error_code(ErrorCode::InsufficientCapacity)
+            .integrity(&allocation.key);
+        self.events.push_back(Event::Send { to: allocation.tuple, message });
+        self.counters.errors += 1;
+        self.remove(slot, now);
     }
 
     /// Gives a waiting allocation another port, because its last one could not be bound. `false`: none is
@@ -124,42 +148,90 @@ impl Server {
     /// A 5-tuple that has an allocation: a retransmission gets the answer again, another request 437.
     fn allocate_again(
         &self,
-        slot: usize,
+        slots: Slots,
         now: Duration,
         request: &Request<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
-        let allocation = &self.allocations[slot];
+        let allocation = &self.allocations[slots.first()];
         if allocation.made_by != request.message.transaction_id() || allocation.identity != request.identity {
             return Err(ErrorCode::AllocationMismatch);
         }
-        if matches!(allocation.relay, RelaySocket::Opening { .. }) {
+        if self.is_opening(slots) {
             return Ok(Answered::Later);
         }
-        request.succeed(reply, |writer| self.describe(slot, now, writer));
+        request.succeed(reply, |writer| self.describe(slots, now, writer));
         Ok(Answered::Now)
     }
 
-    /// Asks the directory to count the allocation; another of the same side may have to end for it.
-    fn admit(&mut self, allocation: &mut Allocation) -> Result<(), ErrorCode> {
-        let claim = Claim {
-            side: allocation.side(),
-            prefix: Prefix::of(allocation.tuple.client),
-            relayed: &[allocation.relayed],
-            heard: &allocation.heard,
-        };
+    fn is_opening(&self, slots: Slots) -> bool {
+        slots.iter().any(|slot| matches!(self.allocations[slot].relay, RelaySocket::Opening { .. }))
+    }
+
+    /// Takes a relayed address of each family that was asked for; where there are two, one is enough.
+    ///
+    /// # Errors
+    /// Why the first could not be had, if none could.
+    fn grant_all(
+        &mut self,
+        request: &Request<'_>,
+        (first, other): (AddressFamily, Option<AddressFamily>),
+        parity: Parity,
+        now: Duration,
+    ) -> Result<Grants, ErrorCode> {
+        let (mut found, mut refused) = (Vec::new(), Vec::new());
+        for family in [Some(first), other].into_iter().flatten() {
+            match self.grant(request, family, parity, now) {
+                Ok(grant) => found.push(grant),
+                Err(code) => refused.push((family, code)),
+            }
+        }
+        match (found.is_empty(), refused.first()) {
+            (true, Some((_, code))) => Err(*code),
+            (_, lacks) => Ok(Grants { found, lacks: lacks.copied() }),
+        }
+    }
+
+    /// # Errors
+    /// 440 where we have no address of the family, 508 where all numbers are in use.
+    fn grant(
+        &mut self,
+        request: &Request<'_>,
+        family: AddressFamily,
+        parity: Parity,
+        now: Duration,
+    ) -> Result<Grant, ErrorCode> {
+        let (public, local) =
+            self.relayed_ip(family, request.tuple.local).ok_or(ErrorCode::AddressFamilyNotSupported)?;
+        let peers = self.credentials.peers(request.identity);
+        let port = self.take_port(peers, parity, now).ok_or(ErrorCode::InsufficientCapacity)?;
+        Ok(Grant {
+            relayed: RelayedAddr(SocketAddr::new(public, port)),
+            relay: RelaySocket::of(peers, local),
+        })
+    }
+
+    /// Asks the directory to count the allocations; others of the same side may have to end for them. Returns
+    /// what their packets are charged to.
+    fn admit(
+        &mut self,
+        request: &Request<'_>,
+        relayed: &[RelayedAddr],
+        heard: &Heard,
+    ) -> Result<Option<Arc<Meter>>, ErrorCode> {
+        let prefix = Prefix::of(request.tuple.client);
+        let claim = Claim { side: request.identity.side(), prefix, relayed, heard };
         let admitted = self.directory().admit(claim)?;
-        allocation.meter = admitted.meter;
         for relayed in admitted.gives_way {
             self.tell(relayed.worker(self.workers), Notice::GiveWay(relayed));
         }
-        Ok(())
+        Ok(admitted.meter)
     }
 
     /// The address that peers are told and the one a relay socket is bound to: the external one of the
     /// family, else the one the client reached, else the first of ours.
-    fn relayed_ip(&self, family: AddressFamily, request: &Request<'_>) -> Option<(IpAddr, IpAddr)> {
-        let reached = Some(request.tuple.local.0).filter(|ip| AddressFamily::of(*ip) == family);
+    fn relayed_ip(&self, family: AddressFamily, reached: LocalIp) -> Option<(IpAddr, IpAddr)> {
+        let reached = Some(reached.0).filter(|ip| AddressFamily::of(*ip) == family);
         let first = || self.addresses.own_ips.iter().copied().find(|ip| AddressFamily::of(*ip) == family);
         let local = reached.or_else(first);
         match self.external.iter().find(|external| external.family() == family) {
@@ -179,13 +251,48 @@ impl Server {
     }
 
     /// The attributes of a success response, RFC 8656 §7.2.
-    fn describe(&self, slot: usize, now: Duration, writer: &mut MessageWriter<'_>) {
-        let allocation = &self.allocations[slot];
+    fn describe(&self, slots: Slots, now: Duration, writer: &mut MessageWriter<'_>) {
+        for slot in slots.iter() {
+            writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, self.allocations[slot].relayed.0);
+        }
+        let allocation = &self.allocations[slots.first()];
         let left = allocation.expires.saturating_sub(now).as_secs();
         writer
-            .xor_address(AttributeType::XOR_RELAYED_ADDRESS, allocation.relayed.0)
             .u32(AttributeType::LIFETIME, u32::try_from(left).unwrap_or(u32::MAX))
             .xor_address(AttributeType::XOR_MAPPED_ADDRESS, allocation.tuple.client.0);
+        if let Some((family, code)) = allocation.lacks {
+            let [_, _, class, number] = code.to_bytes();
+            writer.attribute(AttributeType::ADDRESS_ERROR_CODE, &[family.to_byte(), 0, class, number]);
+        }
+    }
+}
+
+/// A relayed address that was taken for a request.
+struct Grant {
+    relayed: RelayedAddr,
+    relay: RelaySocket,
+}
+
+/// All that were, at least one; and the family that is missing, and why.
+struct Grants {
+    found: Vec<Grant>,
+    lacks: Option<(AddressFamily, ErrorCode)>,
+}
+
+/// The family that is asked for, and the other one, if that is wanted too.
+///
+/// # Errors
+/// 440 for a family that does not exist; 400 for a malformed value, for both attributes at once, and for an
+/// additional family that is not IPv6.
+fn families(message: &Message<'_>) -> Result<(AddressFamily, Option<AddressFamily>), ErrorCode> {
+    let requested = requested_family(message)?;
+    let wants_pair = message.find(AttributeType::EVEN_PORT).is_some_and(|value| value == [0x80]);
+    match (requested, message.find(AttributeType::ADDITIONAL_ADDRESS_FAMILY)) {
+        //= RFC 8656 §7.1: no additional family together with an EVEN-PORT that reserves the next port
+        (_, Some(_)) if wants_pair => Err(ErrorCode::BadRequest),
+        (None, Some(&[2, _, _, _])) => Ok((AddressFamily::Ipv4, Some(AddressFamily::Ipv6))),
+        (_, Some(_)) => Err(ErrorCode::BadRequest),
+        (requested, None) => Ok((requested.unwrap_or(AddressFamily::Ipv4), None)),
     }
 }
 

@@ -99,10 +99,10 @@ impl Server {
 
     /// The key of an identity; an allocation of the same identity on this 5-tuple has it at hand.
     fn key_of(&self, tuple: &FiveTuple, identity: Option<Identity>, username: &[u8]) -> IntegrityKey {
-        if let Some(&slot) = self.by_tuple.get(tuple)
-            && Some(self.allocations[slot].identity) == identity
+        if let Some(slots) = self.by_tuple.get(tuple)
+            && Some(self.allocations[slots.first()].identity) == identity
         {
-            return self.allocations[slot].key.clone();
+            return self.allocations[slots.first()].key.clone();
         }
         self.credentials.key(identity, username)
     }

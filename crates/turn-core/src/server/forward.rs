@@ -20,12 +20,13 @@ impl Server {
         tuple: &FiveTuple,
         datagram: &'d [u8],
     ) -> Verdict<'d> {
-        let Some(&slot) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
+        let Some(&slots) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
         let Some(message) = ChannelData::parse(datagram) else {
             return Verdict::Drop(DropReason::BadChannelData);
         };
-        self.allocations[slot].hear(now);
-        let Some(at) = self.allocations[slot].find_channel(message.number, now) else {
+        self.allocations[slots.first()].hear(now);
+        let find = |slot: usize| Some((slot, self.allocations[slot].find_channel(message.number, now)?));
+        let Some((slot, at)) = slots.iter().find_map(find) else {
             return Verdict::Drop(DropReason::ChannelUnbound);
         };
         let verdict = self.forward_to_peering(slot, at, now, message.data);
@@ -38,12 +39,12 @@ impl Server {
         tuple: &FiveTuple,
         message: &Message<'d>,
     ) -> Verdict<'d> {
-        let Some(&slot) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
+        let Some(&slots) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
         let Some((peer, payload)) = read_send(message) else { return Verdict::Drop(DropReason::BadMessage) };
-        self.allocations[slot].hear(now);
-        if AddressFamily::of(peer.0.ip()) != AddressFamily::of(self.allocations[slot].relayed.0.ip()) {
+        self.allocations[slots.first()].hear(now);
+        let Some(slot) = self.of_family(slots, AddressFamily::of(peer.0.ip())) else {
             return Verdict::Drop(DropReason::PeerRefused);
-        }
+        };
         let via = self.judge(slot, peer);
         if via == PeerVerdict::Refused {
             return Verdict::Drop(DropReason::PeerRefused);

@@ -10,6 +10,7 @@ use super::{Answered, Server};
 use crate::address::PeerAddr;
 use crate::limits::PEERS_PER_REQUEST_MAX;
 use crate::policy::PeerVerdict;
+use crate::slots::Slots;
 
 impl Server {
     pub(super) fn create_permission(
@@ -18,24 +19,26 @@ impl Server {
         request: &Request<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
-        let slot = self.slot_of(request)?;
-        let peers = self.peers_of(slot, request.message)?;
-        let ips: Vec<IpAddr> = peers.iter().map(|peer| peer.0.ip()).collect();
-        let policy = self.allocations[slot].peers;
+        let slots = self.slots_of(request)?;
+        let peers = self.peers_of(slots, request.message)?;
+        let policy = self.allocations[slots.first()].peers;
         //= RFC 8656 §10.2: if any address is refused the request is, and no permission is installed
-        if !ips.iter().all(|ip| self.addresses.allows_permission(policy, *ip)) {
+        if !peers.iter().all(|(_, peer)| self.addresses.allows_permission(policy, peer.0.ip())) {
             return Err(ErrorCode::Forbidden);
         }
-        if !self.allocations[slot].has_room_for(&ips, now) {
+        let ips_of = |slot| -> Vec<IpAddr> {
+            peers.iter().filter(|(of, _)| *of == slot).map(|(_, peer)| peer.0.ip()).collect()
+        };
+        if !slots.iter().all(|slot| self.allocations[slot].has_room_for(&ips_of(slot), now)) {
             return Err(ErrorCode::InsufficientCapacity);
         }
-        for ip in &ips {
-            self.allocations[slot].permit(*ip, now)?;
+        for (slot, peer) in &peers {
+            self.allocations[*slot].permit(peer.0.ip(), now)?;
+            self.expect_peer(*slot, *peer, now);
         }
-        for peer in peers {
-            self.expect_peer(slot, peer, now);
+        for slot in slots.iter() {
+            self.renew_offers(slot, &ips_of(slot), now);
         }
-        self.renew_offers(slot, &ips, now);
         request.succeed(reply, |_| {});
         Ok(Answered::Now)
     }
@@ -46,16 +49,16 @@ impl Server {
         request: &Request<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
-        let slot = self.slot_of(request)?;
+        let slots = self.slots_of(request)?;
         let number = request
             .message
             .find(AttributeType::CHANNEL_NUMBER)
             .and_then(ChannelNumber::from_attribute)
             .filter(|number| self.old_channels || number.is_rfc_8656())
             .ok_or(ErrorCode::BadRequest)?;
-        let peers = self.peers_of(slot, request.message)?;
-        let peer = peers[0];
-        if peer.0.port() == 0 {
+        let (slot, peer) = self.peers_of(slots, request.message)?[0];
+        let is_tied_to_twin = self.twin(slot).is_some_and(|twin| self.allocations[twin].ties(number, now));
+        if peer.0.port() == 0 || is_tied_to_twin {
             return Err(ErrorCode::BadRequest);
         }
         let via = self.judge(slot, peer);
@@ -89,21 +92,21 @@ impl Server {
         }
     }
 
-    /// All XOR-PEER-ADDRESSes of a request, at least one.
+    /// All XOR-PEER-ADDRESSes of a request, at least one, each with the allocation of its family.
     ///
     /// # Errors
-    /// 400 where one is malformed or there are none or too many, 443 where one is of the other family.
-    fn peers_of(&self, slot: usize, message: &Message<'_>) -> Result<Vec<PeerAddr>, ErrorCode> {
-        let family = AddressFamily::of(self.allocations[slot].relayed.0.ip());
+    /// 400 where one is malformed or there are none or too many, 443 where there is no allocation of its
+    /// family.
+    fn peers_of(&self, slots: Slots, message: &Message<'_>) -> Result<Vec<(usize, PeerAddr)>, ErrorCode> {
         let values = message.attributes().filter(|it| it.kind == AttributeType::XOR_PEER_ADDRESS);
         let mut peers = Vec::new();
         for attribute in values {
             let peer = decode_xor_address(attribute.value, message.transaction_id())
                 .map_err(|_| ErrorCode::BadRequest)?;
-            if AddressFamily::of(peer.ip()) != family {
-                return Err(ErrorCode::PeerAddressFamilyMismatch);
-            }
-            peers.push(PeerAddr(peer));
+            let slot = self
+                .of_family(slots, AddressFamily::of(peer.ip()))
+                .ok_or(ErrorCode::PeerAddressFamilyMismatch)?;
+            peers.push((slot, PeerAddr(peer)));
         }
         if peers.is_empty() || peers.len() > PEERS_PER_REQUEST_MAX {
             return Err(ErrorCode::BadRequest);
