@@ -35,6 +35,7 @@ impl Outbox {
             let burst = Burst {
                 to: run.way.to,
                 from: run.way.from,
+                whole: run.way.whole,
                 contents: &self.bytes[run.start..run.start + run.length],
                 segment: run.segment,
             };
@@ -64,6 +65,8 @@ pub(crate) struct Way {
     pub(crate) exit: Exit,
     pub(crate) to: SocketAddr,
     pub(crate) from: Option<IpAddr>,
+    /// Whether it must not be fragmented.
+    pub(crate) whole: bool,
 }
 
 /// Consecutive datagrams of one way: all of one length but the last, which may be shorter.
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     fn way(port: u16) -> Way {
-        Way { exit: Exit::Listener(0), to: ([127, 0, 0, 1], port).into(), from: None }
+        Way { exit: Exit::Listener(0), to: ([127, 0, 0, 1], port).into(), from: None, whole: false }
     }
 
     /// Pushes datagrams of (way, length) and returns (way, segment, total, datagrams) of each burst.

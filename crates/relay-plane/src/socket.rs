@@ -34,7 +34,7 @@ impl Socket {
         raw.bind(&address.into())?;
         let io = UdpSocket::from_std(raw.into());
         let state = UdpSocketState::new((&io).into())?;
-        sys::allow_fragments(&io, address.is_ipv6())?;
+        sys::allow_fragments(&io, address.is_ipv6(), true)?;
         let local = io.local_addr()?;
         Ok(Self { io, state, local, batch: 1 })
     }
@@ -59,7 +59,16 @@ impl Socket {
             segment_size: (burst.contents.len() > burst.segment).then_some(burst.segment),
             src_ip: burst.from.filter(|_| self.local.ip().is_unspecified()),
         };
-        self.state.try_send((&self.io).into(), &transmit)
+        if !burst.whole {
+            return self.state.try_send((&self.io).into(), &transmit);
+        }
+        // IPv4 has no such flag for a single datagram. Clients that ask for it are looking for the path's MTU
+        // and send few.
+        let ipv6 = self.local.is_ipv6();
+        sys::allow_fragments(&self.io, ipv6, false)?;
+        let sent = self.state.try_send((&self.io).into(), &transmit);
+        sys::allow_fragments(&self.io, ipv6, true)?;
+        sent
     }
 
     /// The address it is bound to.
@@ -77,6 +86,8 @@ impl Socket {
 pub(crate) struct Burst<'a> {
     pub(crate) to: SocketAddr,
     pub(crate) from: Option<IpAddr>,
+    /// Whether the datagrams must not be fragmented.
+    pub(crate) whole: bool,
     pub(crate) contents: &'a [u8],
     /// Bytes of each datagram but the last.
     pub(crate) segment: usize,
@@ -101,8 +112,9 @@ impl ReceiveBuffers {
         let meta = self.metas[index];
         let start = index * RECEIVE_BYTES;
         let filled = &self.bytes[start..start + meta.len];
-        // An empty datagram has no chunks; it is nothing of ours.
-        (meta, filled.chunks(meta.stride.max(1)))
+        // An empty datagram has no chunks, but it is one: peers may send it.
+        let empty = filled.is_empty().then_some(filled);
+        (meta, empty.into_iter().chain(filled.chunks(meta.stride.max(1))))
     }
 
     fn with_slices<R>(

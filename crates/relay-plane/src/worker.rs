@@ -285,16 +285,21 @@ fn forward(
             let segments = listeners.get(listener).map_or(1, Socket::burst_segments_max);
             outbox.push(way_to_client(&to), segments, |out| framing.write(payload, out));
         }
-        Hop::Peer { port, to } => {
+        Hop::Peer { port, to, whole } => {
             let segments = relays.get(&port).map_or(1, Socket::burst_segments_max);
-            let way = Way { exit: Exit::Relay(port), to: to.0, from: None };
+            let way = Way { exit: Exit::Relay(port), to: to.0, from: None, whole };
             outbox.push(way, segments, |out| out.extend_from_slice(payload));
         }
     }
 }
 
 fn way_to_client(tuple: &FiveTuple) -> Way {
-    Way { exit: Exit::Listener(tuple.listener.0), to: tuple.client.0, from: Some(tuple.local.0) }
+    Way {
+        exit: Exit::Listener(tuple.listener.0),
+        to: tuple.client.0,
+        from: Some(tuple.local.0),
+        whole: false,
+    }
 }
 
 fn socket_of<'a>(

@@ -32,13 +32,15 @@ pub enum DropReason {
     PeerRefused,
     /// A relay socket that is still being opened.
     RelayNotReady,
+    /// A payload that fits no datagram once it is wrapped for its receiver.
+    TooLarge,
     /// A request without credentials that is not a well-formed Allocate, or too short to be worth an answer.
     Unauthenticated,
 }
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BadChannelData,
         Self::BadMessage,
         Self::ChannelUnbound,
@@ -53,6 +55,7 @@ impl DropReason {
         Self::OverTotalRate,
         Self::PeerRefused,
         Self::RelayNotReady,
+        Self::TooLarge,
         Self::Unauthenticated,
     ];
 
@@ -73,6 +76,7 @@ impl DropReason {
             Self::OverTotalRate => "over_total_rate",
             Self::PeerRefused => "peer_refused",
             Self::RelayNotReady => "relay_not_ready",
+            Self::TooLarge => "too_large",
             Self::Unauthenticated => "unauthenticated",
         }
     }

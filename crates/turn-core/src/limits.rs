@@ -53,6 +53,9 @@ pub const SHARE_BURST: Duration = Duration::from_millis(200);
 /// not free.
 pub const DATAGRAM_OVERHEAD_BYTES: usize = 32;
 
+/// The largest payload: in a Data indication with an IPv6 peer it fits a UDP datagram over IPv4.
+pub const PAYLOAD_BYTES_MAX: usize = UDP_BYTES_MAX - DATA_INDICATION_BYTES_MAX;
+
 /// Ports that are tried for one relay socket before 508: another program may hold some of the range.
 pub const RELAY_BIND_ATTEMPTS_MAX: u8 = 8;
 
@@ -65,6 +68,12 @@ pub const UNAUTHENTICATED_ALLOCATE_BYTES_MIN: usize = 28;
 
 /// Bytes of a challenge's realm, so that a 401 stays within 60 bytes.
 pub const REALM_BYTES_MAX: usize = 128;
+
+/// What fits a UDP datagram over IPv4.
+const UDP_BYTES_MAX: usize = 65_507;
+
+/// Header, XOR-PEER-ADDRESS of an IPv6 address, and header and padding of DATA.
+const DATA_INDICATION_BYTES_MAX: usize = 20 + 24 + 4 + 3;
 
 const _: () = assert!(PERMISSION_LIFETIME.as_secs() < CHANNEL_LIFETIME.as_secs());
 const _: () = assert!(PEERS_PER_REQUEST_MAX <= PERMISSIONS_MAX && PERMISSIONS_MAX <= PEERINGS_MAX);

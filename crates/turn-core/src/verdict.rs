@@ -44,6 +44,8 @@ pub enum Hop {
         port: u16,
         /// Where to.
         to: PeerAddr,
+        /// Whether it must arrive in one piece or not at all: the IP header says "don't fragment".
+        whole: bool,
     },
 }
 

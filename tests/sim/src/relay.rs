@@ -207,7 +207,7 @@ impl Relay {
                 framing.write(payload, &mut datagram);
                 self.to_client(*to, datagram)
             }
-            Outcome::Forward { hop: Hop::Peer { port, to }, payload } => {
+            Outcome::Forward { hop: Hop::Peer { port, to, .. }, payload } => {
                 let ip = if to.0.is_ipv6() { crate::RELAY_V6 } else { crate::RELAY_V4 };
                 Packet { from: SocketAddr::new(ip, *port), to: to.0, datagram: payload.clone() }
             }

@@ -4,13 +4,15 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Lets the kernel fragment datagrams larger than the path takes, and clears "don't fragment". `quinn-udp`
-/// sets the opposite, as QUIC wants it; a relay passes on what it is given.
-pub(crate) fn allow_fragments(socket: &impl AsRawFd, ipv6: bool) -> io::Result<()> {
-    let (level, option, value) = if ipv6 {
-        (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
-    } else {
-        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
+/// Whether the kernel fragments datagrams larger than the path takes, or sends them with "don't fragment".
+/// `quinn-udp` begins with the latter, as QUIC wants it; a relay passes on what it is given. What the kernel has
+/// learnt about the path is not asked either way: finding that out is what "don't fragment" is for.
+pub(crate) fn allow_fragments(socket: &impl AsRawFd, ipv6: bool, allow: bool) -> io::Result<()> {
+    let (level, option, value) = match (ipv6, allow) {
+        (true, true) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT),
+        (true, false) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
+        (false, true) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT),
+        (false, false) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
     };
     // SAFETY: the descriptor is open for the duration of the borrow, and the pointer and length describe one
     // `c_int` that lives on this stack frame.

@@ -182,7 +182,7 @@ impl Server {
 }
 
 /// Comprehension-required attributes that requests may carry.
-const KNOWN: [AttributeType; 11] = [
+const KNOWN: [AttributeType; 12] = [
     AttributeType::USERNAME,
     AttributeType::MESSAGE_INTEGRITY,
     AttributeType::CHANNEL_NUMBER,
@@ -194,4 +194,5 @@ const KNOWN: [AttributeType; 11] = [
     AttributeType::REQUESTED_ADDRESS_FAMILY,
     AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
+    AttributeType::DONT_FRAGMENT,
 ];

@@ -10,6 +10,7 @@ use crate::address::{FiveTuple, PeerAddr};
 use crate::allocation::RelaySocket;
 use crate::bandwidth::Direction;
 use crate::counters::DropReason;
+use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::policy::PeerVerdict;
 use crate::verdict::{Framing, Hop, Verdict};
 
@@ -29,7 +30,7 @@ impl Server {
         let Some((slot, at)) = slots.iter().find_map(find) else {
             return Verdict::Drop(DropReason::ChannelUnbound);
         };
-        let verdict = self.forward_to_peering(slot, at, now, message.data);
+        let verdict = self.forward_to_peering(slot, at, now, message.data, false);
         self.charged(slot, now, verdict)
     }
 
@@ -40,7 +41,9 @@ impl Server {
         message: &Message<'d>,
     ) -> Verdict<'d> {
         let Some(&slots) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
-        let Some((peer, payload)) = read_send(message) else { return Verdict::Drop(DropReason::BadMessage) };
+        let Some(Send { peer, payload, whole }) = Send::read(message) else {
+            return Verdict::Drop(DropReason::BadMessage);
+        };
         self.allocations[slots.first()].hear(now);
         let Some(slot) = self.of_family(slots, AddressFamily::of(peer.0.ip())) else {
             return Verdict::Drop(DropReason::PeerRefused);
@@ -53,10 +56,10 @@ impl Server {
             return Verdict::Drop(DropReason::NoPermission);
         }
         let verdict = if via == PeerVerdict::Outside {
-            self.forward_outside(slot, peer, payload)
+            self.forward_outside(slot, peer, payload, whole)
         } else {
             match self.allocations[slot].peering(peer, via, now) {
-                Some(at) => self.forward_to_peering(slot, at, now, payload),
+                Some(at) => self.forward_to_peering(slot, at, now, payload, whole),
                 None => Verdict::Drop(DropReason::NoRoute),
             }
         };
@@ -75,6 +78,9 @@ impl Server {
         let allocation = &self.allocations[slot];
         if allocation.permitted_until(peer.0.ip(), now).is_none() {
             return Err(DropReason::NoPermission);
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(DropReason::TooLarge);
         }
         if let Some(meter) = &allocation.meter {
             self.bandwidth.spend(meter, Direction::Received, payload.len(), now)?;
@@ -98,12 +104,13 @@ impl Server {
         at: usize,
         now: Duration,
         payload: &'d [u8],
+        whole: bool,
     ) -> Verdict<'d> {
         let allocation = &self.allocations[slot];
         let peering = allocation.at(at);
         let (peer, via) = (peering.peer, peering.via);
         if via == PeerVerdict::Outside {
-            return self.forward_outside(slot, peer, payload);
+            return self.forward_outside(slot, peer, payload, whole);
         }
         if let Some(route) = peering.route.filter(|route| route.is_live(now)) {
             let sender = allocation.relayed.as_peer();
@@ -113,42 +120,63 @@ impl Server {
         }
         self.ask_for_route(slot, at, now);
         if via == PeerVerdict::RelayedOrOutside {
-            return self.forward_outside(slot, peer, payload);
+            return self.forward_outside(slot, peer, payload, whole);
         }
         Verdict::Drop(DropReason::NoRoute)
     }
 
-    /// The verdict about what a client sent, if the client and the appliance may still send so much.
+    /// The verdict about what a client sent, if it can be carried, and client and appliance may still send so
+    /// much.
     fn charged<'d>(&self, slot: usize, now: Duration, verdict: Verdict<'d>) -> Verdict<'d> {
-        let (Some(meter), Verdict::Forward { payload, .. }) = (&self.allocations[slot].meter, &verdict)
-        else {
-            return verdict;
-        };
+        let Verdict::Forward { payload, .. } = &verdict else { return verdict };
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Verdict::Drop(DropReason::TooLarge);
+        }
+        let Some(meter) = &self.allocations[slot].meter else { return verdict };
         match self.bandwidth.spend(meter, Direction::Sent, payload.len(), now) {
             Ok(()) => verdict,
             Err(reason) => Verdict::Drop(reason),
         }
     }
 
-    fn forward_outside<'d>(&self, slot: usize, peer: PeerAddr, payload: &'d [u8]) -> Verdict<'d> {
+    fn forward_outside<'d>(
+        &self,
+        slot: usize,
+        peer: PeerAddr,
+        payload: &'d [u8],
+        whole: bool,
+    ) -> Verdict<'d> {
         let allocation = &self.allocations[slot];
         if allocation.relay != RelaySocket::Open {
             return Verdict::Drop(DropReason::RelayNotReady);
         }
         let port = allocation.relayed.0.port();
-        Verdict::Forward { hop: Hop::Peer { port, to: peer }, payload }
+        Verdict::Forward { hop: Hop::Peer { port, to: peer, whole }, payload }
     }
 }
 
-/// Peer and payload of a Send indication; the first of each counts. `None` where one is missing or malformed,
-/// or an attribute is not understood: RFC 8489 §6.3.2 has such an indication discarded.
-fn read_send<'d>(message: &Message<'d>) -> Option<(PeerAddr, &'d [u8])> {
-    let understood = message.attributes().all(|attribute| {
-        matches!(attribute.kind, AttributeType::XOR_PEER_ADDRESS | AttributeType::DATA)
-            || !attribute.kind.is_comprehension_required()
-    });
-    let peer = message.find(AttributeType::XOR_PEER_ADDRESS)?;
-    let peer = decode_xor_address(peer, message.transaction_id()).ok()?;
-    let payload = message.find(AttributeType::DATA)?;
-    understood.then_some((PeerAddr(peer), payload))
+/// A Send indication; the first of each attribute counts.
+struct Send<'d> {
+    peer: PeerAddr,
+    payload: &'d [u8],
+    /// DONT-FRAGMENT
+    whole: bool,
+}
+
+impl<'d> Send<'d> {
+    /// `None` where an attribute is missing or malformed, or not understood: RFC 8489 §6.3.2 has such an
+    /// indication discarded.
+    fn read(message: &Message<'d>) -> Option<Self> {
+        let understood = message.attributes().all(|attribute| {
+            matches!(
+                attribute.kind,
+                AttributeType::XOR_PEER_ADDRESS | AttributeType::DATA | AttributeType::DONT_FRAGMENT
+            ) || !attribute.kind.is_comprehension_required()
+        });
+        let peer = message.find(AttributeType::XOR_PEER_ADDRESS)?;
+        let peer = decode_xor_address(peer, message.transaction_id()).ok()?;
+        let payload = message.find(AttributeType::DATA)?;
+        let whole = message.find(AttributeType::DONT_FRAGMENT).is_some();
+        understood.then_some(Self { peer: PeerAddr(peer), payload, whole })
+    }
 }
