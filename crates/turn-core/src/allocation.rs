@@ -17,6 +17,7 @@ use crate::limits::{
     ROUTE_ASK_INTERVAL,
 };
 use crate::policy::{PeerPolicy, PeerVerdict, Scope};
+use crate::reservations::Token;
 use crate::route::{Offer, Route};
 
 /// A relayed transport address, lent to one client for a time.
@@ -32,6 +33,8 @@ pub(crate) struct Allocation {
     /// For `public`: whether the relay socket is there yet.
     pub(crate) relay: RelaySocket,
     pub(crate) heard: Heard,
+    /// The token of the next port, which was reserved with this one.
+    pub(crate) reserved: Option<Token>,
     /// The family that was asked for besides this one and could not be had, and why.
     pub(crate) lacks: Option<(AddressFamily, ErrorCode)>,
     /// What its packets are charged to, if anything is limited.
@@ -59,6 +62,7 @@ impl Allocation {
             made_by,
             relay,
             heard,
+            reserved: None,
             lacks: None,
             meter: None,
             permissions: Vec::new(),

@@ -11,6 +11,7 @@ use crate::address::{Prefix, RelayedAddr};
 use crate::bandwidth::{Bandwidth, BandwidthLimits, Meter};
 use crate::credentials::{SessionId, Side};
 use crate::keyed::{Keyed, KeyedMap};
+use crate::reservations::Reservations;
 
 /// The limits of the configuration that hold across workers; 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct Directory {
     sides: KeyedMap<(SessionId, Side), Holdings>,
     prefixes: KeyedMap<Prefix, u32>,
     total: u32,
+    reservations: Reservations,
 }
 
 impl Directory {
@@ -43,6 +45,7 @@ impl Directory {
             sides: IndexMap::with_hasher(keyed),
             prefixes: IndexMap::with_hasher(keyed),
             total: 0,
+            reservations: Reservations::new(keyed),
         }
     }
 
@@ -104,6 +107,11 @@ impl Directory {
         }
     }
 
+    /// Numbers that are kept or lent.
+    pub(crate) const fn reservations(&mut self) -> &mut Reservations {
+        &mut self.reservations
+    }
+
     /// What everybody's packets are charged to.
     pub(crate) fn bandwidth(&self) -> Arc<Bandwidth> {
         Arc::clone(&self.bandwidth)
@@ -111,7 +119,7 @@ impl Directory {
 
     /// Whether nothing is counted any more, in any map.
     pub fn is_empty(&self) -> bool {
-        self.total == 0 && self.sides.is_empty() && self.prefixes.is_empty()
+        self.total == 0 && self.sides.is_empty() && self.prefixes.is_empty() && self.reservations.is_empty()
     }
 }
 

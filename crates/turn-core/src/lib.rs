@@ -23,6 +23,7 @@ mod policy;
 mod ports;
 mod random;
 mod ranges;
+mod reservations;
 mod route;
 mod server;
 mod slots;

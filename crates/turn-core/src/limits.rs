@@ -24,6 +24,15 @@ pub const NONCE_LIFETIME: Duration = Duration::from_secs(600);
 /// How long an unanswered question about a route waits before it may be asked again.
 pub const ROUTE_ASK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the port after an even one is kept for the holder of its token, RFC 8656 §7.2: at least 30 s.
+pub const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
+
+/// Ports that are kept at once, of all workers together.
+pub const RESERVATIONS_MAX: usize = 1024;
+
+/// Even ports that are looked at for one whose next is free too.
+pub const PAIR_ATTEMPTS_MAX: usize = 16;
+
 /// Permissions of one allocation. Browsers hold one per address of the appliance and family.
 pub const PERMISSIONS_MAX: usize = 16;
 

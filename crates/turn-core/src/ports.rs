@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::limits::PORT_QUARANTINE;
+use crate::limits::{PAIR_ATTEMPTS_MAX, PORT_QUARANTINE};
 use crate::random::Random;
 
 /// A set of port numbers: each is free, in use, or resting.
@@ -12,20 +12,23 @@ pub(crate) struct PortPool {
     even: Vec<u16>,
     odd: Vec<u16>,
     resting: VecDeque<(Duration, u16)>,
+    /// How many are kept for the holders of tokens or lent to other workers.
+    away: usize,
 }
 
 impl PortPool {
     /// A pool of the given numbers, all free.
     pub(crate) fn new(ports: impl Iterator<Item = u16>) -> Self {
         let (even, odd) = ports.partition(|port| port.is_multiple_of(2));
-        Self { even, odd, resting: VecDeque::new() }
+        Self { even, odd, resting: VecDeque::new(), away: 0 }
     }
 
     /// Takes a free number, each as likely as any other; `None` where all are in use or resting.
     pub(crate) fn take(&mut self, parity: Parity, now: Duration, random: &mut Random) -> Option<u16> {
-        while let Some((_, port)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
-            if port.is_multiple_of(2) { &mut self.even } else { &mut self.odd }.push(port);
+        if parity == Parity::EvenWithNext {
+            return self.take_pair(now, random);
         }
+        self.wake(now);
         let odd = if parity == Parity::Any { self.odd.len() } else { 0 };
         let choices = u32::try_from(self.even.len() + odd).expect("at most 65,536 ports");
         let chosen = if choices == 0 { return None } else { random.below(choices) as usize };
@@ -36,15 +39,54 @@ impl PortPool {
         Some(port)
     }
 
+    /// Takes an even number whose next is free too, and sets that one aside; returns the even one. `None`
+    /// where no pair was found.
+    fn take_pair(&mut self, now: Duration, random: &mut Random) -> Option<u16> {
+        self.wake(now);
+        for _ in 0..PAIR_ATTEMPTS_MAX {
+            let choices = u32::try_from(self.even.len()).expect("at most 65,536 ports");
+            let chosen = if choices == 0 { return None } else { random.below(choices) as usize };
+            if let Some(next) = self.odd.iter().position(|odd| *odd == self.even[chosen] + 1) {
+                self.odd.swap_remove(next);
+                self.away += 1;
+                return Some(self.even.swap_remove(chosen));
+            }
+        }
+        None
+    }
+
+    /// A number that was set aside is now in use here.
+    pub(crate) fn claim(&mut self) {
+        self.away -= 1;
+    }
+
+    /// A number that was set aside is free again; it rests.
+    pub(crate) fn come_back(&mut self, port: u16, now: Duration) {
+        self.away -= 1;
+        self.give_back(port, now);
+    }
+
+    /// Whether numbers are set aside.
+    pub(crate) const fn has_away(&self) -> bool {
+        self.away > 0
+    }
+
     /// Puts a number back; it rests for [`PORT_QUARANTINE`].
     pub(crate) fn give_back(&mut self, port: u16, now: Duration) {
         self.resting.push_back((now + PORT_QUARANTINE, port));
     }
 
-    /// Numbers that are neither in use nor lost: free or resting.
+    /// Numbers that are neither in use nor lost: free, resting or set aside.
     #[cfg(debug_assertions)]
     pub(crate) fn idle(&self) -> usize {
-        self.even.len() + self.odd.len() + self.resting.len()
+        self.even.len() + self.odd.len() + self.resting.len() + self.away
+    }
+
+    /// Frees the numbers that have rested.
+    fn wake(&mut self, now: Duration) {
+        while let Some((_, port)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+            if port.is_multiple_of(2) { &mut self.even } else { &mut self.odd }.push(port);
+        }
     }
 }
 
@@ -53,6 +95,8 @@ impl PortPool {
 pub(crate) enum Parity {
     Any,
     Even,
+    /// Even, and the next one kept for later.
+    EvenWithNext,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod forward;
 mod links;
 mod permit;
 mod refresh;
+mod reserve;
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -17,6 +18,7 @@ use indexmap::IndexMap;
 use slab::Slab;
 use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
 
+use self::reserve::Reserved;
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::allocation::{Allocation, RelaySocket};
 use crate::bandwidth::Bandwidth;
@@ -70,6 +72,8 @@ pub struct Server {
     /// How many numbers both pools began with.
     #[cfg(debug_assertions)]
     numbers: usize,
+    /// Reservations that this worker made, with their end, oldest first.
+    reserved: VecDeque<Reserved>,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
     /// Notices of this worker to itself.
@@ -122,6 +126,7 @@ impl Server {
             numbers: closed_numbers.idle() + public_ports.idle(),
             closed_numbers,
             public_ports,
+            reserved: VecDeque::new(),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -200,6 +205,7 @@ impl Server {
         if self.ended.insert(session, until_unix_s).is_none() {
             self.ended_order.push_back(session);
         }
+        self.end_reservations(session, now.mono);
         while let Some(&slot) = self.by_session.get(&session).and_then(|slots| slots.last()) {
             self.remove(slot, now.mono);
         }
@@ -211,6 +217,7 @@ impl Server {
         while let Some(slot) = self.deadlines.due(now.mono) {
             self.remove(slot, now.mono);
         }
+        self.lapse_reservations(now.mono);
         self.settle(now.mono);
     }
 
@@ -221,7 +228,8 @@ impl Server {
 
     /// When [`Server::handle_deadline`] is due, since start; O(1).
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.deadlines.next()
+        let reserved = self.reserved.front().map(|reserved| reserved.until);
+        [self.deadlines.next(), reserved].into_iter().flatten().min()
     }
 
     /// What was counted so far.
@@ -351,10 +359,8 @@ impl Server {
         }
         self.deadlines.remove(allocation.expires, slot);
         self.directory().release(allocation.side(), allocation.prefix(), allocation.relayed);
-        if allocation.relay == RelaySocket::None {
-            self.closed_numbers.give_back(port, now);
-        } else {
-            self.public_ports.give_back(port, now);
+        self.give_back(port, now);
+        if allocation.relay != RelaySocket::None {
             self.events.push_back(Event::CloseRelay { port });
         }
         self.counters.allocations -= 1;
@@ -421,7 +427,8 @@ impl Server {
         assert_eq!(self.deadlines.length(), count);
         assert_eq!(self.counters.allocations, count as u64);
         assert_eq!(self.ended.len(), self.ended_order.len());
-        assert!(self.closed_numbers.idle() + self.public_ports.idle() + count == self.numbers);
+        let mine = self.allocations.iter().filter(|(_, it)| it.relayed.worker(self.workers) == self.worker);
+        assert_eq!(self.closed_numbers.idle() + self.public_ports.idle() + mine.count(), self.numbers);
         let of_sessions: usize = self.by_session.values().map(Vec::len).sum();
         assert!(of_sessions <= count);
     }

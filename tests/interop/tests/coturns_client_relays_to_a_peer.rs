@@ -35,9 +35,21 @@ impl Drop for Peer {
 
 /// Runs the client and returns what it printed, or says what went wrong.
 fn uclient(appliance: &Appliance, user: &str, arguments: &[&str]) -> String {
+    uclient_with(appliance, user, arguments, Rtcp::None)
+}
+
+/// Whether a client has a second allocation, on the port after its first.
+#[derive(PartialEq, Eq)]
+enum Rtcp {
+    None,
+    Reserved,
+}
+
+fn uclient_with(appliance: &Appliance, user: &str, arguments: &[&str], rtcp: Rtcp) -> String {
     let (ip, port) = (appliance.turn.ip().to_string(), appliance.turn.port().to_string());
     let output = limited("turnutils_uclient")
-        .args(["-c", "-m", "2", "-n", &MESSAGES.to_string(), "-u", user, "-w", PASSWORD, "-p", &port])
+        .args((rtcp == Rtcp::None).then_some("-c"))
+        .args(["-m", "2", "-n", &MESSAGES.to_string(), "-u", user, "-w", PASSWORD, "-p", &port])
         .args(arguments)
         .arg(ip)
         .output()
@@ -90,9 +102,21 @@ fn from_client_to_client_with_public_and_with_appliance_credentials() {
 }
 
 #[test]
-fn with_both_families_in_one_allocation() {
-    relays_to_an_echo_server("127.0.0.1", &["-Z"]);
-    relays_to_an_echo_server("127.0.0.1", &["-Z", "-s"]);
+fn with_pairs_of_ports_for_rtp_and_rtcp() {
+    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    let peer = Peer::start("127.0.0.1".parse().unwrap());
+    let peer_port = peer.1.port().to_string();
+    // The two 5-tuples of a pair meet the same worker only by chance.
+    for _ in 0..4 {
+        uclient_with(&appliance, PUBLIC_USER, &["-e", "127.0.0.1", "-r", &peer_port], Rtcp::Reserved);
+    }
+    uclient_with(&appliance, APPLIANCE_USER, &["-y"], Rtcp::Reserved);
+}
+
+#[test]
+fn with_dont_fragment() {
+    relays_to_an_echo_server("127.0.0.1", &["-g", "-s"]);
+    relays_to_an_echo_server("::1", &["-x", "-g", "-s"]);
 }
 
 #[test]

@@ -264,6 +264,11 @@ impl Granted {
         self.address(AttributeType::XOR_MAPPED_ADDRESS)
     }
 
+    /// RESERVATION-TOKEN
+    pub fn reservation(&self) -> Option<Vec<u8>> {
+        self.message().find(AttributeType::RESERVATION_TOKEN).map(<[u8]>::to_vec)
+    }
+
     /// LIFETIME in seconds.
     pub fn lifetime_s(&self) -> Option<u32> {
         let value = self.message().find(AttributeType::LIFETIME)?.try_into().ok()?;

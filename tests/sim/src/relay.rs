@@ -9,7 +9,7 @@ use std::time::Duration;
 use stun_wire::Message;
 use turn_core::{
     ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice,
-    Now, PeerAddr, RelayedAddr, Server, SessionId, Verdict, WorkerId,
+    Now, PeerAddr, Server, SessionId, Verdict, WorkerId,
 };
 
 use crate::client::code_of;
@@ -26,7 +26,8 @@ pub struct Relay {
     arrived: u64,
     /// When the newest notice from one worker to another arrives.
     newest: BTreeMap<(u16, u16), Duration>,
-    sockets: BTreeSet<u16>,
+    /// Ports of open relay sockets and whose they are.
+    sockets: BTreeMap<u16, WorkerId>,
     binds_to_refuse: usize,
     binds_tried: Vec<u16>,
     outbox: VecDeque<Packet>,
@@ -55,7 +56,7 @@ impl Relay {
             pending: BTreeMap::new(),
             arrived: 0,
             newest: BTreeMap::new(),
-            sockets: BTreeSet::new(),
+            sockets: BTreeMap::new(),
             binds_to_refuse: 0,
             binds_tried: Vec::new(),
             outbox: VecDeque::new(),
@@ -69,10 +70,7 @@ impl Relay {
             return Some(self.handle_client(now, packet));
         }
         let port = packet.to.port();
-        if !self.sockets.contains(&port) {
-            return None;
-        }
-        let worker = RelayedAddr(packet.to).worker(self.workers());
+        let worker = *self.sockets.get(&port)?;
         let server = &mut self.servers[usize::from(worker.0)];
         let outcome =
             Outcome::of(server.handle_peer(now, port, PeerAddr(packet.from), &packet.datagram), &[]);
@@ -156,8 +154,8 @@ impl Relay {
     }
 
     /// Ports of the relay sockets that are open.
-    pub const fn sockets(&self) -> &BTreeSet<u16> {
-        &self.sockets
+    pub fn sockets(&self) -> BTreeSet<u16> {
+        self.sockets.keys().copied().collect()
     }
 
     /// Ports that were to be bound so far, in order.
@@ -248,7 +246,7 @@ impl Relay {
         let opened = self.binds_to_refuse == 0;
         self.binds_to_refuse = self.binds_to_refuse.saturating_sub(1);
         if opened {
-            assert!(self.sockets.insert(port), "no port is bound twice");
+            assert!(self.sockets.insert(port, worker).is_none(), "no port is bound twice");
         }
         self.servers[usize::from(worker.0)].handle_relay_opened(now, port, opened);
     }

@@ -5,8 +5,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 /// Whether the kernel fragments datagrams larger than the path takes, or sends them with "don't fragment".
-/// `quinn-udp` begins with the latter, as QUIC wants it; a relay passes on what it is given. What the kernel has
-/// learnt about the path is not asked either way: finding that out is what "don't fragment" is for.
+/// `quinn-udp` begins with the latter, as QUIC wants it; a relay passes on what it is given. What the
+/// kernel has learnt about the path is not asked either way: finding that out is what "don't fragment" is
+/// for.
 pub(crate) fn allow_fragments(socket: &impl AsRawFd, ipv6: bool, allow: bool) -> io::Result<()> {
     let (level, option, value) = match (ipv6, allow) {
         (true, true) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT),

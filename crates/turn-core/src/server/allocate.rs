@@ -16,6 +16,7 @@ use crate::directory::{Claim, Heard};
 use crate::limits::ALLOCATION_LIFETIME_MIN;
 use crate::policy::PeerPolicy;
 use crate::ports::Parity;
+use crate::reservations::Token;
 use crate::route::Notice;
 use crate::slots::Slots;
 use crate::verdict::Event;
@@ -39,23 +40,25 @@ impl Server {
         if message.find(AttributeType::ADDRESS_ERROR_CODE).is_some() {
             return Err(ErrorCode::BadRequest);
         }
-        let (family, other) = families(message)?;
         let lifetime = self.lifetime(message)?.unwrap_or(ALLOCATION_LIFETIME_MIN);
         let peers = self.credentials.peers(request.identity);
-        let parity = parity(message)?;
-        let grants = self.grant_all(request, (family, other), parity, now)?;
+        let grants = match message.find(AttributeType::RESERVATION_TOKEN) {
+            Some(token) => Grants { found: vec![self.redeem(request, token, now)?], lacks: None },
+            None => self.grant_all(request, families(message)?, parity(message)?, now)?,
+        };
         let relayed: Vec<RelayedAddr> = grants.found.iter().map(|grant| grant.relayed).collect();
         let heard: Heard = Arc::new(AtomicU32::new(0));
         let meter = match self.admit(request, &relayed, &heard) {
             Ok(meter) => meter,
             Err(code) => {
-                for relayed in relayed {
-                    self.give_back_port(peers, relayed.0.port(), now);
+                for Grant { relayed, reserved, .. } in grants.found {
+                    self.give_back(relayed.0.port(), now);
+                    self.cancel_reservation(reserved, relayed, now);
                 }
                 return Err(code);
             }
         };
-        for Grant { relayed, relay } in grants.found {
+        for Grant { relayed, relay, reserved } in grants.found {
             let new = NewAllocation {
                 tuple: request.tuple,
                 relayed,
@@ -68,6 +71,7 @@ impl Server {
             allocation.hear(now);
             allocation.meter.clone_from(&meter);
             allocation.lacks = grants.lacks;
+            allocation.reserved = reserved;
             self.insert(allocation);
             if let RelaySocket::Opening { ip, .. } = relay {
                 self.events.push_back(Event::open(ip, relayed.0.port()));
@@ -100,6 +104,8 @@ impl Server {
     /// No relay socket can be had for an allocation: it ends. Where the client asked for both families it may
     /// have the other one.
     pub(super) fn give_up_relay(&mut self, slot: usize, now: Duration) {
+        let Allocation { reserved, relayed, .. } = self.allocations[slot];
+        self.cancel_reservation(reserved, relayed, now);
         let allocation = &self.allocations[slot];
         if let Some(twin) = self.twin(slot) {
             self.allocations[twin].lacks = Some((allocation.family(), ErrorCode::InsufficientCapacity));
@@ -118,12 +124,24 @@ impl Server {
     /// Gives a waiting allocation another port, because its last one could not be bound. `false`: none is
     /// left.
     pub(super) fn retry_relay(&mut self, slot: usize, ip: IpAddr, attempts: u8, now: Duration) -> bool {
-        let even = self.allocations[slot].relayed.0.port().is_multiple_of(2);
-        let parity = if even { Parity::Even } else { Parity::Any };
+        let Allocation { relayed: old, reserved: token, identity, .. } = self.allocations[slot];
+        let parity = match token {
+            Some(_) => Parity::EvenWithNext,
+            None if old.0.port().is_multiple_of(2) => Parity::Even,
+            None => Parity::Any,
+        };
         let Some(port) = self.take_port(PeerPolicy::Public, parity, now) else { return false };
-        let allocation = &mut self.allocations[slot];
-        let (old, side) = (allocation.relayed, allocation.side());
         let new = RelayedAddr(SocketAddr::new(old.0.ip(), port));
+        self.cancel_reservation(token, old, now);
+        let reserved = token.and_then(|_| self.reserve_next(identity, new, ip, now));
+        if token.is_some() && reserved.is_none() {
+            self.allocations[slot].reserved = None;
+            self.give_back(port, now);
+            return false;
+        }
+        let allocation = &mut self.allocations[slot];
+        allocation.reserved = reserved;
+        let side = allocation.side();
         allocation.relayed = new;
         allocation.relay = RelaySocket::Opening { ip, attempts };
         if let Some(side) = side {
@@ -131,7 +149,7 @@ impl Server {
         }
         self.by_port.swap_remove(&old.0.port());
         self.by_port.insert(port, slot);
-        self.give_back_port(PeerPolicy::Public, old.0.port(), now);
+        self.give_back(old.0.port(), now);
         self.events.push_back(Event::open(ip, port));
         true
     }
@@ -205,10 +223,16 @@ impl Server {
             self.relayed_ip(family, request.tuple.local).ok_or(ErrorCode::AddressFamilyNotSupported)?;
         let peers = self.credentials.peers(request.identity);
         let port = self.take_port(peers, parity, now).ok_or(ErrorCode::InsufficientCapacity)?;
-        Ok(Grant {
-            relayed: RelayedAddr(SocketAddr::new(public, port)),
-            relay: RelaySocket::of(peers, local),
-        })
+        let relayed = RelayedAddr(SocketAddr::new(public, port));
+        let mut reserved = None;
+        if parity == Parity::EvenWithNext {
+            reserved = self.reserve_next(request.identity, relayed, local, now);
+            if reserved.is_none() {
+                self.give_back(port, now);
+                return Err(ErrorCode::InsufficientCapacity);
+            }
+        }
+        Ok(Grant { relayed, relay: RelaySocket::of(peers, local), reserved })
     }
 
     /// Asks the directory to count the allocations; others of the same side may have to end for them. Returns
@@ -232,7 +256,8 @@ impl Server {
     /// family, else the one the client reached, else the first of ours.
     fn relayed_ip(&self, family: AddressFamily, reached: LocalIp) -> Option<(IpAddr, IpAddr)> {
         let reached = Some(reached.0).filter(|ip| AddressFamily::of(*ip) == family);
-        let first = || self.addresses.own_ips.iter().copied().find(|ip| AddressFamily::of(*ip) == family);
+        let fits = |ip: &IpAddr| AddressFamily::of(*ip) == family && !is_link_local(*ip);
+        let first = || self.addresses.own_ips.iter().copied().find(fits);
         let local = reached.or_else(first);
         match self.external.iter().find(|external| external.family() == family) {
             Some(external) => Some((external.public, external.local.or(local)?)),
@@ -241,13 +266,9 @@ impl Server {
     }
 
     fn take_port(&mut self, peers: PeerPolicy, parity: Parity, now: Duration) -> Option<u16> {
+        self.fetch_lent(now);
         let pool = if peers.is_closed() { &mut self.closed_numbers } else { &mut self.public_ports };
         pool.take(parity, now, &mut self.random)
-    }
-
-    fn give_back_port(&mut self, peers: PeerPolicy, port: u16, now: Duration) {
-        let pool = if peers.is_closed() { &mut self.closed_numbers } else { &mut self.public_ports };
-        pool.give_back(port, now);
     }
 
     /// The attributes of a success response, RFC 8656 §7.2.
@@ -260,6 +281,9 @@ impl Server {
         writer
             .u32(AttributeType::LIFETIME, u32::try_from(left).unwrap_or(u32::MAX))
             .xor_address(AttributeType::XOR_MAPPED_ADDRESS, allocation.tuple.client.0);
+        if let Some(token) = allocation.reserved {
+            writer.attribute(AttributeType::RESERVATION_TOKEN, &token);
+        }
         if let Some((family, code)) = allocation.lacks {
             let [_, _, class, number] = code.to_bytes();
             writer.attribute(AttributeType::ADDRESS_ERROR_CODE, &[family.to_byte(), 0, class, number]);
@@ -268,9 +292,11 @@ impl Server {
 }
 
 /// A relayed address that was taken for a request.
-struct Grant {
-    relayed: RelayedAddr,
-    relay: RelaySocket,
+pub(super) struct Grant {
+    pub(super) relayed: RelayedAddr,
+    pub(super) relay: RelaySocket,
+    /// The token of the next port.
+    pub(super) reserved: Option<Token>,
 }
 
 /// All that were, at least one; and the family that is missing, and why.
@@ -286,7 +312,7 @@ struct Grants {
 /// additional family that is not IPv6.
 fn families(message: &Message<'_>) -> Result<(AddressFamily, Option<AddressFamily>), ErrorCode> {
     let requested = requested_family(message)?;
-    let wants_pair = message.find(AttributeType::EVEN_PORT).is_some_and(|value| value == [0x80]);
+    let wants_pair = matches!(message.find(AttributeType::EVEN_PORT), Some(&[flags]) if flags & 0x80 != 0);
     match (requested, message.find(AttributeType::ADDITIONAL_ADDRESS_FAMILY)) {
         //= RFC 8656 §7.1: no additional family together with an EVEN-PORT that reserves the next port
         (_, Some(_)) if wants_pair => Err(ErrorCode::BadRequest),
@@ -299,13 +325,12 @@ fn families(message: &Message<'_>) -> Result<(AddressFamily, Option<AddressFamil
 /// What EVEN-PORT asks for.
 ///
 /// # Errors
-/// 508 where the next port is to be reserved too, which is not offered (RFC 8656 §7.2 leaves that to the
-/// server); 400 for a value of another length.
+/// 400 for a value of another length.
 fn parity(message: &Message<'_>) -> Result<Parity, ErrorCode> {
     match message.find(AttributeType::EVEN_PORT) {
         None => Ok(Parity::Any),
         Some(&[flags]) if flags & 0x80 == 0 => Ok(Parity::Even),
-        Some(&[_]) => Err(ErrorCode::InsufficientCapacity),
+        Some(&[_]) => Ok(Parity::EvenWithNext),
         Some(_) => Err(ErrorCode::BadRequest),
     }
 }
@@ -321,6 +346,14 @@ pub(super) fn requested_family(message: &Message<'_>) -> Result<Option<AddressFa
             AddressFamily::from_byte(family).map(Some).ok_or(ErrorCode::AddressFamilyNotSupported)
         }
         Some(_) => Err(ErrorCode::BadRequest),
+    }
+}
+
+/// Whether an address means something on one link only: nobody could be told it as theirs.
+const fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }
 

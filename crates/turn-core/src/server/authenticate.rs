@@ -182,7 +182,7 @@ impl Server {
 }
 
 /// Comprehension-required attributes that requests may carry.
-const KNOWN: [AttributeType; 12] = [
+const KNOWN: [AttributeType; 13] = [
     AttributeType::USERNAME,
     AttributeType::MESSAGE_INTEGRITY,
     AttributeType::CHANNEL_NUMBER,
@@ -195,4 +195,5 @@ const KNOWN: [AttributeType; 12] = [
     AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::DONT_FRAGMENT,
+    AttributeType::RESERVATION_TOKEN,
 ];

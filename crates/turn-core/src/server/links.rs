@@ -12,6 +12,14 @@ use crate::route::{Notice, Offer, Route};
 
 impl Server {
     pub(super) fn take_notice(&mut self, now: Duration, notice: Notice) {
+        let about = match &notice {
+            Notice::Offer(offer) => offer.from,
+            Notice::GiveWay(relayed) => *relayed,
+        };
+        if let Some(borrower) = self.borrower(about) {
+            self.tell(borrower, notice);
+            return;
+        }
         match notice {
             Notice::Offer(offer) => self.take_offer(now, &offer),
             Notice::GiveWay(relayed) => {
