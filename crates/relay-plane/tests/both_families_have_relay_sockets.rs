@@ -1,5 +1,5 @@
-//! A `public` user asks for both families at once, on loopback: both relay sockets are there, and what is sent
-//! through them arrives whole, also when it is empty, large or not to be fragmented.
+//! A `public` user asks for both families at once, on loopback: both relay sockets are there, and what is
+//! sent through them arrives whole, also when it is empty, large or not to be fragmented.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
