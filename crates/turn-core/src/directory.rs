@@ -77,6 +77,14 @@ impl Directory {
         }
     }
 
+    /// An allocation that is counted got another relayed address, because its first could not be bound.
+    pub(crate) fn readdress(&mut self, side: (SessionId, Side), old: RelayedAddr, new: RelayedAddr) {
+        let held = self.sides.get_mut(&side).into_iter().flatten();
+        for holding in held.filter(|holding| holding.relayed == old) {
+            holding.relayed = new;
+        }
+    }
+
     /// Whether nothing is counted any more, in any map.
     pub fn is_empty(&self) -> bool {
         self.total == 0 && self.sides.is_empty() && self.prefixes.is_empty()

@@ -1,5 +1,6 @@
-//! How two allocations of the appliance find the way to each other: each tells the other's worker what it accepts.
-//! The relayed address names the worker (its port modulo their number), so nothing has to be looked up.
+//! How two allocations of the appliance find the way to each other: each tells the other's worker what it
+//! accepts. The relayed address names the worker (its port modulo their number), so nothing has to be looked
+//! up.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -62,7 +63,8 @@ impl Server {
     fn take_offer(&mut self, now: Duration, offer: &Offer) {
         let Some(&slot) = self.by_port.get(&offer.from.0.port()) else { return };
         let allocation = &mut self.allocations[slot];
-        if allocation.relayed != offer.from || !allocation.scope().may_meet(offer.scope) {
+        let to_itself = offer.owner == offer.from;
+        if allocation.relayed != offer.from || to_itself || !allocation.scope().may_meet(offer.scope) {
             return;
         }
         // A withdrawal of what was never taken makes no place for itself.

@@ -70,12 +70,17 @@ impl Server {
 
     /// What a peer address is to the allocation in `slot`: the one question that every path asks.
     pub(super) fn judge(&self, slot: usize, peer: PeerAddr) -> PeerVerdict {
+        let allocation = &self.allocations[slot];
+        // A closed relay grants this like every address of its own, and no route comes of it.
+        if !allocation.peers.is_closed() && peer == allocation.relayed.as_peer() {
+            return PeerVerdict::Refused;
+        }
         let is_relay_port = self.relay_ports.contains(&peer.0.port());
-        self.addresses.peer(self.allocations[slot].peers, peer, is_relay_port)
+        self.addresses.peer(allocation.peers, peer, is_relay_port)
     }
 
-    /// A permission names a port too. Where that is a relayed address here, the way to it can be prepared before
-    /// the first packet; for the permission itself the port means nothing.
+    /// A permission names a port too. Where that is a relayed address here, the way to it can be prepared
+    /// before the first packet; for the permission itself the port means nothing.
     fn expect_peer(&mut self, slot: usize, peer: PeerAddr, now: Duration) {
         let via = self.judge(slot, peer);
         if matches!(via, PeerVerdict::Relayed | PeerVerdict::RelayedOrOutside) {

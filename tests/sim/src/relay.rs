@@ -1,0 +1,336 @@
+//! The relay as it runs in production, one server a worker and one directory for all, with everything that
+//! surrounds the servers carried out in virtual time. Not the network in front of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use stun_wire::Message;
+use turn_core::{
+    ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice,
+    Now, PeerAddr, RelayedAddr, Server, SessionId, Verdict, WorkerId,
+};
+
+use crate::client::code_of;
+use crate::random::{Random, mix};
+
+/// A relay of several workers. Notices between workers take a moment and keep their order; relay sockets take
+/// a moment to open.
+pub struct Relay {
+    servers: Vec<Server>,
+    directory: Arc<Mutex<Directory>>,
+    listening: SocketAddr,
+    pinning: u64,
+    pending: BTreeMap<(Duration, u64), Pending>,
+    arrived: u64,
+    /// When the newest notice from one worker to another arrives.
+    newest: BTreeMap<(u16, u16), Duration>,
+    sockets: BTreeSet<u16>,
+    binds_to_refuse: usize,
+    binds_tried: Vec<u16>,
+    outbox: VecDeque<Packet>,
+    random: Random,
+}
+
+impl Relay {
+    /// A relay of the workers that `configs` describe. Its clients' port is that of `listening`, on all
+    /// addresses.
+    pub fn new(
+        configs: Vec<Config>,
+        directory: Directory,
+        listening: SocketAddr,
+        mut random: Random,
+    ) -> Self {
+        let directory = Arc::new(Mutex::new(directory));
+        let servers = configs
+            .into_iter()
+            .map(|config| Server::new(config, Arc::clone(&directory), random.bytes()))
+            .collect();
+        Self {
+            servers,
+            directory,
+            listening,
+            pinning: random.u64(),
+            pending: BTreeMap::new(),
+            arrived: 0,
+            newest: BTreeMap::new(),
+            sockets: BTreeSet::new(),
+            binds_to_refuse: 0,
+            binds_tried: Vec::new(),
+            outbox: VecDeque::new(),
+            random,
+        }
+    }
+
+    /// A datagram for one of the relay's addresses. `None` where no socket is bound to its port.
+    pub fn handle_packet(&mut self, now: Now, packet: &Packet) -> Option<Outcome> {
+        if packet.to.port() == self.listening.port() {
+            return Some(self.handle_client(now, packet));
+        }
+        let port = packet.to.port();
+        if !self.sockets.contains(&port) {
+            return None;
+        }
+        let worker = RelayedAddr(packet.to).worker(self.workers());
+        let server = &mut self.servers[usize::from(worker.0)];
+        let outcome =
+            Outcome::of(server.handle_peer(now, port, PeerAddr(packet.from), &packet.datagram), &[]);
+        self.carry_out(now.mono, worker, packet, &outcome);
+        Some(outcome)
+    }
+
+    /// Tells all workers that a session is over.
+    pub fn end_session(&mut self, now: Now, session: SessionId, until_unix_s: u64) {
+        for worker in 0..self.workers() {
+            self.servers[usize::from(worker)].handle_session_ended(now, session, until_unix_s);
+            self.carry_out_events(now.mono, WorkerId(worker));
+        }
+    }
+
+    /// Delivers notices and relay sockets that are due, and ends what has run out.
+    pub fn handle_deadline(&mut self, now: Now) {
+        while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now.mono) {
+            let worker = match entry.remove() {
+                Pending::Notice { to, notice } => {
+                    self.servers[usize::from(to.0)].handle_notice(now, notice);
+                    to
+                }
+                Pending::Bind { worker, port } => {
+                    self.bind(now, worker, port);
+                    worker
+                }
+            };
+            self.carry_out_events(now.mono, worker);
+        }
+        for worker in 0..self.workers() {
+            self.servers[usize::from(worker)].handle_deadline(now);
+            self.carry_out_events(now.mono, WorkerId(worker));
+        }
+    }
+
+    /// The next datagram that leaves the relay.
+    pub fn poll_packet(&mut self) -> Option<Packet> {
+        self.outbox.pop_front()
+    }
+
+    /// Lets the next relay sockets fail to bind.
+    pub const fn refuse_binds(&mut self, count: usize) {
+        self.binds_to_refuse = count;
+    }
+
+    /// When [`Relay::handle_deadline`] is due.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let deadlines = self.servers.iter().filter_map(Server::next_deadline);
+        deadlines.chain(self.pending.keys().next().map(|(at, _)| *at)).min()
+    }
+
+    /// When the last notice or relay socket that is under way arrives.
+    pub fn settled_at(&self) -> Option<Duration> {
+        self.pending.keys().next_back().map(|(at, _)| *at)
+    }
+
+    /// The worker that the kernel hands a client's datagrams to: a hash of the 5-tuple, as with
+    /// `SO_REUSEPORT`.
+    pub fn worker_of(&self, client: SocketAddr) -> WorkerId {
+        let ip = match client.ip() {
+            IpAddr::V4(ip) => u64::from(ip.to_bits()),
+            IpAddr::V6(ip) => mix(ip.to_bits() as u64 ^ (ip.to_bits() >> 64) as u64),
+        };
+        let hash = mix(self.pinning ^ mix(ip) ^ u64::from(client.port()));
+        WorkerId((hash % u64::from(self.workers())) as u16)
+    }
+
+    /// The counters of all workers together.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for server in &self.servers {
+            sum.add(server.counters());
+        }
+        sum
+    }
+
+    /// How often a datagram was dropped for this reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.counters().drops[reason as usize]
+    }
+
+    /// Ports of the relay sockets that are open.
+    pub const fn sockets(&self) -> &BTreeSet<u16> {
+        &self.sockets
+    }
+
+    /// Ports that were to be bound so far, in order.
+    pub fn binds_tried(&self) -> &[u16] {
+        &self.binds_tried
+    }
+
+    /// Whether the relay holds nothing for anybody: no allocation, nothing counted, no socket, nothing under
+    /// way.
+    ///
+    /// # Panics
+    /// Where a server panicked before.
+    pub fn is_empty(&self) -> bool {
+        self.counters().allocations == 0
+            && self.directory.lock().expect("no server panicked").is_empty()
+            && self.sockets.is_empty()
+            && self.pending.is_empty()
+            && self.servers.iter().all(|server| server.next_deadline().is_none())
+    }
+
+    fn handle_client(&mut self, now: Now, packet: &Packet) -> Outcome {
+        let tuple = FiveTuple {
+            client: ClientAddr(packet.from),
+            local: LocalIp(packet.to.ip()),
+            listener: ListenerId(packet.to.is_ipv6().into()),
+        };
+        let worker = self.worker_of(packet.from);
+        let mut reply = Vec::new();
+        let server = &mut self.servers[usize::from(worker.0)];
+        let outcome = Outcome::of(server.handle_client(now, tuple, &packet.datagram, &mut reply), &reply);
+        assert_eq!(
+            matches!(outcome, Outcome::Reply(_)),
+            !reply.is_empty(),
+            "a reply, and only a reply, has bytes"
+        );
+        self.carry_out(now.mono, worker, packet, &outcome);
+        outcome
+    }
+
+    fn carry_out(&mut self, now: Duration, worker: WorkerId, packet: &Packet, outcome: &Outcome) {
+        // Events first: a client must not learn of a relayed address before the relay is ready for it.
+        self.carry_out_events(now, worker);
+        let out = match outcome {
+            Outcome::Reply(reply) => Packet { from: packet.to, to: packet.from, datagram: reply.clone() },
+            Outcome::Forward { hop: Hop::Client { to, framing }, payload } => {
+                let mut datagram = Vec::new();
+                framing.write(payload, &mut datagram);
+                self.to_client(*to, datagram)
+            }
+            Outcome::Forward { hop: Hop::Peer { port, to }, payload } => {
+                let ip = if to.0.is_ipv6() { crate::RELAY_V6 } else { crate::RELAY_V4 };
+                Packet { from: SocketAddr::new(ip, *port), to: to.0, datagram: payload.clone() }
+            }
+            Outcome::Later | Outcome::Drop(_) => return,
+        };
+        self.outbox.push_back(out);
+    }
+
+    fn carry_out_events(&mut self, now: Duration, worker: WorkerId) {
+        while let Some(event) = self.servers[usize::from(worker.0)].poll_event() {
+            match event {
+                Event::Send { to, message } => {
+                    let packet = self.to_client(to, message);
+                    self.outbox.push_back(packet);
+                }
+                Event::OpenRelay { port, .. } => {
+                    let at = now + self.moment();
+                    self.push(at, Pending::Bind { worker, port });
+                }
+                Event::CloseRelay { port } => {
+                    self.sockets.remove(&port);
+                    self.pending.retain(
+                        |_, it| !matches!(it, Pending::Bind { port: opening, .. } if *opening == port),
+                    );
+                }
+                Event::Tell { worker: to, notice } => {
+                    let newest = self.newest.get(&(worker.0, to.0)).copied().unwrap_or_default();
+                    let at = newest.max(now + self.moment());
+                    self.newest.insert((worker.0, to.0), at);
+                    self.push(at, Pending::Notice { to, notice });
+                }
+            }
+        }
+    }
+
+    fn bind(&mut self, now: Now, worker: WorkerId, port: u16) {
+        self.binds_tried.push(port);
+        let opened = self.binds_to_refuse == 0;
+        self.binds_to_refuse = self.binds_to_refuse.saturating_sub(1);
+        if opened {
+            assert!(self.sockets.insert(port), "no port is bound twice");
+        }
+        self.servers[usize::from(worker.0)].handle_relay_opened(now, port, opened);
+    }
+
+    fn push(&mut self, at: Duration, pending: Pending) {
+        self.arrived += 1;
+        self.pending.insert((at, self.arrived), pending);
+    }
+
+    /// How long something inside the process takes: up to half a millisecond.
+    fn moment(&mut self) -> Duration {
+        Duration::from_micros(1 + self.random.below(500))
+    }
+
+    fn to_client(&self, to: FiveTuple, datagram: Vec<u8>) -> Packet {
+        let from = SocketAddr::new(to.local.0, self.listening.port());
+        Packet { from, to: to.client.0, datagram }
+    }
+
+    fn workers(&self) -> u16 {
+        u16::try_from(self.servers.len()).expect("a handful of workers")
+    }
+}
+
+/// A UDP datagram between two addresses.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Its source as its receiver sees it.
+    pub from: SocketAddr,
+    /// Its destination.
+    pub to: SocketAddr,
+    /// Its payload.
+    pub datagram: Vec<u8>,
+}
+
+/// A verdict that owns what it speaks of, for tests to compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The payload went on.
+    Forward {
+        /// Where to.
+        hop: Hop,
+        /// What.
+        payload: Vec<u8>,
+    },
+    /// This answer went back.
+    Reply(Vec<u8>),
+    /// An answer will follow.
+    Later,
+    /// Nothing.
+    Drop(DropReason),
+}
+
+impl Outcome {
+    fn of(verdict: Verdict<'_>, reply: &[u8]) -> Self {
+        match verdict {
+            Verdict::Forward { hop, payload } => Self::Forward { hop, payload: payload.to_vec() },
+            Verdict::Reply => Self::Reply(reply.to_vec()),
+            Verdict::Later => Self::Later,
+            Verdict::Drop(reason) => Self::Drop(reason),
+        }
+    }
+
+    /// Whether the payload went on.
+    pub const fn is_forward(&self) -> bool {
+        matches!(self, Self::Forward { .. })
+    }
+
+    /// The error code of the answer, if it is one.
+    pub fn code(&self) -> Option<u16> {
+        let Self::Reply(reply) = self else { return None };
+        code_of(&Message::parse(reply).ok()?)
+    }
+
+    /// Whether the payload went on to a client of the relay, by a route or from a peer.
+    pub const fn is_routed(&self) -> bool {
+        matches!(self, Self::Forward { hop: Hop::Client { .. }, .. })
+    }
+}
+
+/// Something inside the process that takes a moment.
+enum Pending {
+    Notice { to: WorkerId, notice: Notice },
+    Bind { worker: WorkerId, port: u16 },
+}

@@ -1,0 +1,70 @@
+//! Rows 15, 16 and 54: several peers in one message, and peers that are none.
+
+use std::net::SocketAddr;
+
+use sim::{DropReason, Outcome, Request, World};
+use stun_wire::{AttributeType, Class, Method, TransactionId};
+
+fn public_user(world: &mut World) -> (sim::ClientId, SocketAddr, SocketAddr) {
+    let user = world.user("user");
+    world.allocate(user);
+    (user, world.echo("9.9.9.9:5000"), ([10, 0, 0, 1], 5000).into())
+}
+
+#[test]
+fn row_15_the_first_peer_of_a_send_indication_counts() {
+    let mut world = World::new(1);
+    let (user, allowed, denied) = public_user(&mut world);
+    world.permit(user, allowed);
+    let from = world.address(user);
+    let send = |world: &mut World, peers: [SocketAddr; 2]| {
+        let message = Request::bare(Method::SEND)
+            .peer(peers[0])
+            .peer(peers[1])
+            .with(AttributeType::DATA, b"x")
+            .write_as(Class::Indication, TransactionId([1; 12]), None);
+        world.knock(from, &message)
+    };
+    assert!(send(&mut world, [allowed, denied]).is_forward());
+    assert_eq!(world.heard_by_peer(allowed).len(), 1);
+    assert_eq!(send(&mut world, [denied, allowed]), Outcome::Drop(DropReason::PeerRefused));
+    assert!(world.heard_by_peer(allowed).is_empty());
+}
+
+#[test]
+fn row_16_one_denied_peer_denies_the_whole_request() {
+    let mut world = World::new(2);
+    let (user, allowed, denied) = public_user(&mut world);
+    for peers in [[allowed, denied], [denied, allowed]] {
+        assert_eq!(world.refusal(user, Request::permit(&peers)), Some(403));
+        assert_eq!(world.send(user, allowed, b"x"), Outcome::Drop(DropReason::NoPermission));
+    }
+    let both = [allowed, "9.9.9.10:5000".parse().unwrap()];
+    assert_eq!(world.refusal(user, Request::permit(&both)), None);
+    for peer in both {
+        assert!(world.send(user, peer, b"x").is_forward());
+    }
+}
+
+#[test]
+fn row_54_addresses_of_no_form_are_bad_requests() {
+    let mut world = World::new(3);
+    let (user, ..) = public_user(&mut world);
+    let kind = AttributeType::XOR_PEER_ADDRESS;
+    let mut values: Vec<Vec<u8>> = [0, 3, 255].map(|family| vec![0, family, 1, 1, 9, 9, 9, 9]).to_vec();
+    values.extend([(1, 4), (1, 20), (1, 24), (2, 8), (2, 24)].map(|(family, length)| {
+        let mut value = vec![9; length];
+        value[1] = family;
+        value
+    }));
+    values.push(vec![]);
+    for value in values {
+        let permit = Request::bare(Method::CREATE_PERMISSION).with(kind, &value);
+        assert_eq!(world.refusal(user, permit), Some(400));
+        let bind = Request::bare(Method::CHANNEL_BIND)
+            .with(AttributeType::CHANNEL_NUMBER, &[0x40, 0, 0, 0])
+            .with(kind, &value);
+        assert_eq!(world.refusal(user, bind), Some(400));
+    }
+    assert_eq!(world.refusal(user, Request::bare(Method::CREATE_PERMISSION)), Some(400));
+}

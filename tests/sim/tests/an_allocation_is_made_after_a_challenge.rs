@@ -1,0 +1,116 @@
+//! Allocate: the challenge, the address, and what is refused with which code. RFC 8656 §7, RFC 8489 §9.2.
+
+use sim::{Outcome, RELAY_V4, RELAY_V6, Request, Side, World};
+use stun_wire::{AttributeType, Class, Message, Method, TransactionId};
+
+#[test]
+fn the_challenge_is_sixty_bytes_with_realm_and_nonce() {
+    let mut world = World::new(1);
+    let request = Request::allocate().write(TransactionId([5; 12]), None);
+    assert_eq!(request.len(), 28);
+    let Outcome::Reply(reply) = world.knock("198.18.0.1:5000".parse().unwrap(), &request) else {
+        panic!("an Allocate of 28 bytes is answered");
+    };
+    assert_eq!(reply.len(), 60);
+    let reply = Message::parse(&reply).unwrap();
+    assert_eq!((reply.class(), reply.method()), (Class::Error, Method::ALLOCATE));
+    assert_eq!(reply.transaction_id(), TransactionId([5; 12]));
+    let kinds: Vec<AttributeType> = reply.attributes().map(|attribute| attribute.kind).collect();
+    assert_eq!(kinds, [AttributeType::ERROR_CODE, AttributeType::REALM, AttributeType::NONCE]);
+    assert_eq!(reply.find(AttributeType::ERROR_CODE), Some(&[0, 0, 4, 1][..]));
+    assert_eq!(reply.find(AttributeType::REALM), Some(&b"ginnel"[..]));
+    assert_eq!(reply.find(AttributeType::NONCE).map(<[u8]>::len), Some(16));
+}
+
+#[test]
+fn the_answer_tells_both_addresses_and_the_lifetime() {
+    let mut world = World::new(2);
+    let alice = world.person(1, Side::A);
+    let granted = world.ask(alice, Request::allocate()).ok().unwrap();
+    let relayed = granted.relayed().unwrap();
+    assert_eq!(relayed.ip(), RELAY_V4);
+    assert!(relayed.port() >= 1024 && !sim::RELAY_PORTS.contains(&relayed.port()));
+    assert_eq!(granted.mapped(), Some(world.address(alice)));
+    assert_eq!(granted.lifetime_s(), Some(600));
+    assert_eq!(world.relay().counters().allocations, 1);
+}
+
+#[test]
+fn either_family_may_be_asked_for() {
+    let mut world = World::new(3);
+    for (session, family, ip) in [(1, 1, RELAY_V4), (2, 2, RELAY_V6)] {
+        let person = world.person(session, Side::A);
+        let granted = world.ask(person, Request::allocate().family(family)).ok().unwrap();
+        assert_eq!(granted.relayed().unwrap().ip(), ip);
+    }
+    // A client on IPv6 that asks for nothing gets IPv4, RFC 8656 §7.2.
+    let credential = world.credential(3, Side::A, world.unix_s() + 60);
+    let person = world.client_with_address("[2001:db8:5::2]:4000".parse().unwrap(), &credential);
+    assert_eq!(world.allocate(person).ip(), RELAY_V4);
+}
+
+#[test]
+fn what_is_wrong_has_a_code_and_leaves_nothing() {
+    let mut world = World::new(4);
+    let alice = world.person(1, Side::A);
+    let bare = || Request::bare(Method::ALLOCATE);
+    let transport = AttributeType::REQUESTED_TRANSPORT;
+    for (request, code) in [
+        (bare().lifetime(600), 400),                // no REQUESTED-TRANSPORT
+        (bare().with(transport, &[17, 0, 0]), 400), // three bytes of it
+        (Request::allocate().with(AttributeType::LIFETIME, &[0, 6]), 400), // two bytes of LIFETIME
+        (Request::allocate().with(AttributeType::REQUESTED_ADDRESS_FAMILY, &[1]), 400),
+        (Request::allocate().family(3), 440),
+        (Request::allocate().with(AttributeType(0x7777), &[]), 420),
+    ] {
+        assert_eq!(world.refusal(alice, request), Some(code));
+    }
+    // Row 24: all transports but UDP.
+    for protocol in (0..=255).filter(|protocol| *protocol != 17) {
+        assert_eq!(world.refusal(alice, bare().with(transport, &[protocol, 0, 0, 0])), Some(442));
+    }
+    assert!(world.relay().is_empty());
+}
+
+#[test]
+fn requests_without_an_allocation_are_mismatches() {
+    let mut world = World::new(5);
+    let alice = world.person(1, Side::A);
+    world.learn_nonce(alice);
+    let peer = "192.0.2.1:5000".parse().unwrap();
+    for request in
+        [Request::refresh(600), Request::refresh(0), Request::permit(&[peer]), Request::bind(0x4000, peer)]
+    {
+        assert_eq!(world.refusal(alice, request), Some(437));
+    }
+}
+
+#[test]
+fn wrong_passwords_and_unknown_names_are_told_alike() {
+    let mut world = World::new(6);
+    let mut wrong = world.credential(1, Side::A, world.unix_s() + 60);
+    wrong.password.push('x');
+    let unknown = turn_core::Credential { username: "1900000000:nobody.a".into(), password: "x".into() };
+    for credential in [wrong, unknown] {
+        let client = world.client(&credential);
+        assert_eq!(world.refusal(client, Request::allocate()), Some(401));
+        let last = world.take_record().pop().unwrap();
+        assert_eq!(last.datagram.len(), 60);
+    }
+    assert!(world.relay().is_empty());
+}
+
+#[test]
+fn row_56_an_even_port_is_even_and_its_neighbour_is_not_reserved() {
+    let mut world = World::new(7);
+    let even = |value: &[u8]| Request::allocate().with(AttributeType::EVEN_PORT, value);
+    let (alice, user) = (world.person(1, Side::A), world.user("user"));
+    for (client, flags) in [(alice, 0), (alice, 0x7F), (user, 0), (user, 0x7F)] {
+        let granted = world.ask(client, even(&[flags])).ok().unwrap();
+        assert!(granted.relayed().unwrap().port().is_multiple_of(2));
+        assert_eq!(world.refusal(client, Request::refresh(0)), None);
+        assert_eq!(world.refusal(client, even(&[0x80])), Some(508));
+        assert_eq!(world.refusal(client, even(&[])), Some(400));
+    }
+    assert!(world.relay().is_empty());
+}

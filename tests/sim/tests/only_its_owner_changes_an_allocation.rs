@@ -1,0 +1,39 @@
+//! Row 36: whoever sends from a client's address with valid credentials of somebody else changes nothing.
+
+use sim::{RELAY_V4, Request, Side, Signature, World};
+use stun_wire::TransactionId;
+
+#[test]
+fn row_36_other_credentials_on_the_same_5_tuple_are_refused() {
+    let mut world = World::new(1);
+    let alice = world.person(1, Side::A);
+    let relayed = world.allocate(alice);
+    let from = world.address(alice);
+    let peer = std::net::SocketAddr::new(RELAY_V4, 5000);
+    let signed_by_alice = world.of(alice).signature().unwrap().clone();
+    let expires = world.unix_s() + 60;
+    // A stranger, the partner, and alice herself with a credential of another lifetime.
+    for other in [
+        world.credential(2, Side::A, expires),
+        world.credential(1, Side::B, expires),
+        world.credential(1, Side::A, expires),
+    ] {
+        let signature = Signature {
+            username: other.username.clone().into_bytes(),
+            password: other.password.clone().into_bytes(),
+            ..signed_by_alice.clone()
+        };
+        for (request, code) in [
+            (Request::refresh(0), 441),
+            (Request::refresh(3600), 441),
+            (Request::permit(&[peer]), 441),
+            (Request::bind(0x4000, peer), 441),
+            (Request::allocate(), 437),
+        ] {
+            let request = request.write(TransactionId([3; 12]), Some(&signature));
+            assert_eq!(world.knock(from, &request).code(), Some(code));
+        }
+    }
+    assert_eq!(world.relayed(alice), relayed);
+    assert_eq!(world.refusal(alice, Request::refresh(600)), None);
+}
