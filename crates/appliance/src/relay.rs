@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PeerPolicy,
-    SessionKey, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PasswordAlgorithm,
+    PeerPolicy, SessionKey, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
@@ -88,6 +88,7 @@ pub(crate) fn config(
         turn: turn_core::Config {
             realm: relay.realm.clone(),
             session_key: key,
+            password_algorithms: vec![PasswordAlgorithm::Md5],
             session_peers: policy(relay.peers),
             users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
             addresses: AddressPolicy {
@@ -134,7 +135,7 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
 
 fn static_user(user: &User, realm: &str) -> StaticUser {
     let password = std::str::from_utf8(user.password.expose()).expect("settings admit text only");
-    StaticUser::new(user.name.clone(), realm, password, policy(user.peers))
+    StaticUser::new(&user.name, realm, password, policy(user.peers))
 }
 
 const fn policy(peers: Peers) -> PeerPolicy {

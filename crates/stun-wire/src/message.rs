@@ -150,9 +150,9 @@ impl<'a> Message<'a> {
         next_at: usize,
     ) -> Result<(), ParseError> {
         match attribute.kind {
-            //= RFC 8489 §14.5: attributes that follow MESSAGE-INTEGRITY, other than MESSAGE-INTEGRITY-SHA256 and
-            //= FINGERPRINT, are ignored; §14.6: so are those that follow MESSAGE-INTEGRITY-SHA256, other than
-            //= FINGERPRINT
+            //= RFC 8489 §14.5: attributes that follow MESSAGE-INTEGRITY, other than MESSAGE-INTEGRITY-SHA256
+            //= and FINGERPRINT, are ignored; §14.6: so are those that follow MESSAGE-INTEGRITY-SHA256, other
+            //= than FINGERPRINT
             AttributeType::MESSAGE_INTEGRITY if !self.has_integrity() => {
                 if attribute.value.len() != SHA1_BYTES {
                     return Err(ParseError::Integrity);

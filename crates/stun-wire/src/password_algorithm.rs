@@ -1,5 +1,5 @@
-//! Password algorithms: how a key is made from a password, by number on the wire. Not the making, nor which of
-//! them a server offers. RFC 8489 §14.11, §14.12, §18.5.
+//! Password algorithms: how a key is made from a password, by number on the wire. Not the making, nor which
+//! of them a server offers. RFC 8489 §14.11, §14.12, §18.5.
 
 /// A way to make a long-term key, RFC 8489 §18.5.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

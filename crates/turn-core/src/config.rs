@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use stun_wire::AddressFamily;
+use stun_wire::{AddressFamily, PasswordAlgorithm};
 
 use crate::address::WorkerId;
 use crate::budget::AnswerLimits;
@@ -27,6 +27,9 @@ pub struct Config {
     pub realm: String,
     /// The key that the matcher mints session credentials with.
     pub session_key: SessionKey,
+    /// How clients may make keys from passwords; MD5 where there are none. With SHA-256 a challenge grows by
+    /// 20 bytes, and without MD5 no browser can use the relay.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
     /// Where holders of session credentials may send.
     pub session_peers: PeerPolicy,
     /// Users with a password of their own.

@@ -1,13 +1,14 @@
 //! Who may use the relay: the two sides of a matched session, and users from the configuration.
 //! Not nonces, nor what a user may then do. RFC 8489 §9.2.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use stun_wire::IntegrityKey;
+use stun_wire::{IntegrityKey, PasswordAlgorithm, userhash};
 use zeroize::ZeroizeOnDrop;
 
 use crate::policy::PeerPolicy;
@@ -82,20 +83,39 @@ pub struct Credential {
     pub password: String,
 }
 
-/// A user from the configuration. Its password is kept as the key derived from it.
+/// A user from the configuration. Its password is kept as the keys derived from it, its name as a hash.
 #[derive(Clone)]
 pub struct StaticUser {
-    name: String,
-    key: IntegrityKey,
+    userhash: [u8; 32],
+    md5: IntegrityKey,
+    sha256: IntegrityKey,
     peers: PeerPolicy,
 }
 
 impl StaticUser {
     /// A user of `realm`, whose allocations follow `peers`.
-    pub fn new(name: String, realm: &str, password: &str, peers: PeerPolicy) -> Self {
-        let key = IntegrityKey::long_term_md5(name.as_bytes(), realm.as_bytes(), password.as_bytes());
-        Self { name, key, peers }
+    pub fn new(name: &str, realm: &str, password: &str, peers: PeerPolicy) -> Self {
+        let (name, realm, password) = (name.as_bytes(), realm.as_bytes(), password.as_bytes());
+        let key = |algorithm| IntegrityKey::long_term(algorithm, name, realm, password);
+        let (md5, sha256) = (key(PasswordAlgorithm::Md5), key(PasswordAlgorithm::Sha256));
+        Self { userhash: userhash(name, realm), md5, sha256, peers }
     }
+
+    const fn key(&self, algorithm: PasswordAlgorithm) -> &IntegrityKey {
+        match algorithm {
+            PasswordAlgorithm::Md5 => &self.md5,
+            PasswordAlgorithm::Sha256 => &self.sha256,
+        }
+    }
+}
+
+/// Who a request says it is from, as it stands in the message.
+#[derive(Clone, Copy)]
+pub(crate) enum Claim<'m> {
+    /// USERNAME
+    Name(&'m [u8]),
+    /// USERHASH
+    Hash(&'m [u8; 32]),
 }
 
 /// Whom a user name stands for. Two requests with the same user name have the same identity.
@@ -113,6 +133,7 @@ pub(crate) struct Credentials {
     session_key: SessionKey,
     session_peers: PeerPolicy,
     users: Vec<StaticUser>,
+    user_by_hash: BTreeMap<[u8; 32], u16>,
     nobody: IntegrityKey,
 }
 
@@ -125,33 +146,52 @@ impl Credentials {
         users: Vec<StaticUser>,
         random: [u8; 16],
     ) -> Self {
-        Self { realm, session_key, session_peers, users, nobody: IntegrityKey::short_term(&random) }
+        let user_by_hash = (0..).zip(&users).map(|(index, user)| (user.userhash, index)).collect();
+        let nobody = IntegrityKey::short_term(&random);
+        Self { realm, session_key, session_peers, users, user_by_hash, nobody }
     }
 
     pub(crate) fn realm(&self) -> &str {
         &self.realm
     }
 
-    /// Whom a user name claims to be, without any proof yet.
-    pub(crate) fn identify(&self, username: &[u8]) -> Option<Identity> {
-        if let Some(identity) = parse_session_name(username) {
-            return Some(identity);
-        }
-        let index = self.users.iter().position(|user| user.name.as_bytes() == username)?;
-        Some(Identity::User(u16::try_from(index).ok()?))
+    /// Whom a request claims to be from, without any proof yet.
+    ///
+    /// Static users are found by hash either way, so that the time it takes tells nothing about their names.
+    /// Session users are found by name only: the relay does not hear of a session before its users come.
+    pub(crate) fn identify(&self, claim: Claim<'_>) -> Option<Identity> {
+        let hash = match claim {
+            Claim::Name(username) => {
+                if let Some(identity) = parse_session_name(username) {
+                    return Some(identity);
+                }
+                userhash(username, self.realm.as_bytes())
+            }
+            Claim::Hash(hash) => *hash,
+        };
+        self.user_by_hash.get(&hash).map(|index| Identity::User(*index))
     }
 
-    /// The key that proves an identity. An unknown name gets a key that nobody has, so that it is answered
-    /// like a wrong password, and as late.
-    pub(crate) fn key(&self, identity: Option<Identity>, username: &[u8]) -> IntegrityKey {
-        match identity {
-            Some(Identity::Session { .. }) => {
+    /// The key that proves a claim: the one that `fits`, which says whether a key verifies the message.
+    ///
+    /// An unknown name is tried with a key that nobody has, so that it is answered like a wrong password, and
+    /// as late.
+    pub(crate) fn prove(
+        &self,
+        identity: Option<Identity>,
+        claim: Claim<'_>,
+        algorithm: PasswordAlgorithm,
+        fits: impl Fn(&IntegrityKey) -> bool,
+    ) -> Option<IntegrityKey> {
+        let key = match (identity, claim) {
+            (Some(Identity::Session { .. }), Claim::Name(username)) => {
                 let password = self.session_key.password(username);
-                IntegrityKey::long_term_md5(username, self.realm.as_bytes(), password.as_bytes())
+                IntegrityKey::long_term(algorithm, username, self.realm.as_bytes(), password.as_bytes())
             }
-            Some(Identity::User(index)) => self.users[usize::from(index)].key.clone(),
-            None => self.nobody.clone(),
-        }
+            (Some(Identity::User(index)), _) => self.users[usize::from(index)].key(algorithm).clone(),
+            (Some(Identity::Session { .. }), Claim::Hash(_)) | (None, _) => self.nobody.clone(),
+        };
+        fits(&key).then_some(key)
     }
 
     /// Where the allocations of an identity may send.
@@ -190,27 +230,35 @@ mod tests {
     use super::*;
 
     fn credentials() -> Credentials {
-        let user = StaticUser::new("user".into(), "ginnel", "password", PeerPolicy::Public);
+        let user = StaticUser::new("user", "ginnel", "password", PeerPolicy::Public);
         Credentials::new("ginnel".into(), SessionKey::new([1; 32]), PeerPolicy::Partner, vec![user], [2; 16])
+    }
+
+    /// The key that proves a user name by whatever password it has here.
+    fn key(username: &[u8], algorithm: PasswordAlgorithm) -> Option<IntegrityKey> {
+        let claim = Claim::Name(username);
+        credentials().prove(credentials().identify(claim), claim, algorithm, |_| true)
     }
 
     #[test]
     fn what_is_minted_is_recognised() {
-        let credentials = credentials();
-        for side in [Side::A, Side::B] {
+        for (side, algorithm) in [(Side::A, PasswordAlgorithm::Md5), (Side::B, PasswordAlgorithm::Sha256)] {
             let minted = SessionKey::new([1; 32]).mint(SessionId([0xFE; 16]), side, 1_900_000_000);
-            let identity = credentials.identify(minted.username.as_bytes());
+            let username = minted.username.as_bytes();
             let expected =
                 Identity::Session { session: SessionId([0xFE; 16]), side, expires_unix_s: 1_900_000_000 };
-            assert_eq!(identity, Some(expected));
-            let key = credentials.key(identity, minted.username.as_bytes());
-            let same = IntegrityKey::long_term_md5(
-                minted.username.as_bytes(),
-                b"ginnel",
-                minted.password.as_bytes(),
-            );
-            assert!(key.matches(&same));
+            assert_eq!(credentials().identify(Claim::Name(username)), Some(expected));
+            let same = IntegrityKey::long_term(algorithm, username, b"ginnel", minted.password.as_bytes());
+            assert!(key(username, algorithm).unwrap().matches(&same));
         }
+    }
+
+    #[test]
+    fn static_users_are_found_by_name_and_by_hash() {
+        let hash = userhash(b"user", b"ginnel");
+        assert_eq!(credentials().identify(Claim::Name(b"user")), Some(Identity::User(0)));
+        assert_eq!(credentials().identify(Claim::Hash(&hash)), Some(Identity::User(0)));
+        assert_eq!(credentials().identify(Claim::Hash(&userhash(b"user", b"other"))), None);
     }
 
     #[test]
@@ -242,9 +290,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_a_key_that_nobody_has() {
-        let credentials = credentials();
-        assert_eq!(credentials.identify(b"nobody"), None);
-        let known = credentials.key(credentials.identify(b"user"), b"user");
-        assert!(!credentials.key(None, b"user").matches(&known));
+        assert_eq!(credentials().identify(Claim::Name(b"nobody")), None);
+        let (known, unknown) =
+            (key(b"user", PasswordAlgorithm::Md5).unwrap(), key(b"nobody", PasswordAlgorithm::Md5).unwrap());
+        let guess = IntegrityKey::long_term_md5(b"nobody", b"ginnel", b"password");
+        assert!(!unknown.matches(&known) && !unknown.matches(&guess));
     }
 }

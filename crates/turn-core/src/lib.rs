@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod algorithms;
 mod allocation;
 mod budget;
 mod config;
@@ -36,4 +37,5 @@ pub use policy::{AddressPolicy, PeerPolicy, Scope};
 pub use ranges::AddressRange;
 pub use route::{Notice, Offer, Route};
 pub use server::Server;
+pub use stun_wire::PasswordAlgorithm;
 pub use verdict::{Event, Framing, Hop, Verdict};

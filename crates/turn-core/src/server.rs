@@ -18,6 +18,7 @@ use slab::Slab;
 use stun_wire::{AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
 
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
+use crate::algorithms::Algorithms;
 use crate::allocation::{Allocation, RelaySocket};
 use crate::budget::AnswerBudget;
 use crate::config::{Config, External, Now};
@@ -51,6 +52,7 @@ pub struct Server {
     relay_ports: RangeInclusive<u16>,
     old_channels: bool,
     credentials: Credentials,
+    algorithms: Algorithms,
     nonces: Nonces,
     answers: AnswerBudget,
     random: Random,
@@ -80,7 +82,8 @@ impl Server {
     pub fn new(config: Config, directory: Arc<Mutex<Directory>>, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let keyed = Keyed(random.u64(), random.u64());
-        let nonces = Nonces::new(random.bytes());
+        let algorithms = Algorithms::new(&config.password_algorithms);
+        let nonces = Nonces::new(random.bytes(), algorithms.value().is_some());
         let Config { worker, workers, relay_ports, addresses, .. } = config;
         let workers = workers.max(1);
         let is_mine = |port: &u16| RelayedAddr(([0, 0, 0, 0], *port).into()).worker(workers) == worker;
@@ -104,6 +107,7 @@ impl Server {
             relay_ports,
             old_channels: config.old_channels,
             credentials,
+            algorithms,
             nonces,
             answers: AnswerBudget::new(config.answers, workers, keyed),
             random,
@@ -421,6 +425,8 @@ const fn is_known_in_binding(kind: AttributeType) -> bool {
         AttributeType::USERNAME
             | AttributeType::MESSAGE_INTEGRITY
             | AttributeType::MESSAGE_INTEGRITY_SHA256
+            | AttributeType::PASSWORD_ALGORITHM
+            | AttributeType::USERHASH
             | AttributeType::REALM
             | AttributeType::NONCE
     )

@@ -8,7 +8,7 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, Config, Credential, Directory, Now,
-    PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
+    PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -426,6 +426,8 @@ pub struct Setup {
     pub seed: u64,
     /// How many workers the relay has.
     pub workers: u16,
+    /// What clients may make keys with.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
     /// What holders of session credentials may reach.
     pub session_peers: PeerPolicy,
     /// Static users; their passwords follow from their names.
@@ -446,6 +448,7 @@ impl Setup {
         Self {
             seed,
             workers: 2,
+            password_algorithms: vec![PasswordAlgorithm::Md5],
             session_peers: PeerPolicy::Partner,
             users: vec![("user", PeerPolicy::Public)],
             allow: Vec::new(),
@@ -458,11 +461,12 @@ impl Setup {
     fn config(&self, worker: WorkerId) -> Config {
         let users = self.users.iter().map(|(name, peers)| {
             let credential = user_credential(name);
-            StaticUser::new(credential.username, REALM, &credential.password, *peers)
+            StaticUser::new(&credential.username, REALM, &credential.password, *peers)
         });
         Config {
             realm: REALM.into(),
             session_key: SessionKey::new(SESSION_KEY),
+            password_algorithms: self.password_algorithms.clone(),
             session_peers: self.session_peers,
             users: users.collect(),
             addresses: AddressPolicy {
