@@ -90,6 +90,7 @@ pub(crate) fn config(
             session_key: key,
             password_algorithms: vec![PasswordAlgorithm::Md5],
             session_peers: policy(relay.peers),
+            shared_secrets: Vec::new(),
             users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
             addresses: AddressPolicy {
                 allow: relay.allow.iter().map(range).collect(),

@@ -21,6 +21,7 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
             session_key: SessionKey::new([7; 32]),
             password_algorithms: Vec::new(),
             session_peers: PeerPolicy::Partner,
+            shared_secrets: Vec::new(),
             users: Vec::new(),
             addresses: AddressPolicy::default(),
             external: Vec::new(),

@@ -10,6 +10,7 @@ use crate::address::WorkerId;
 use crate::budget::AnswerLimits;
 use crate::credentials::{SessionKey, StaticUser};
 use crate::policy::{AddressPolicy, PeerPolicy};
+use crate::shared_secret::SharedSecret;
 
 /// The two times a decision needs. `mono` never goes back; all workers count it from the same start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub struct Config {
     pub password_algorithms: Vec<PasswordAlgorithm>,
     /// Where holders of session credentials may send.
     pub session_peers: PeerPolicy,
+    /// Secrets shared with other software; who holds one may send to public addresses. Several are for
+    /// replacing one by the next. Each costs a try per wrong password.
+    pub shared_secrets: Vec<SharedSecret>,
     /// Users with a password of their own.
     pub users: Vec<StaticUser>,
     /// Who may be a peer.

@@ -1,4 +1,5 @@
-//! Who may use the relay: the two sides of a matched session, and users from the configuration.
+//! Who may use the relay: the two sides of a matched session, users from the configuration, and holders of
+//! shared-secret credentials.
 //! Not nonces, nor what a user may then do. RFC 8489 §9.2.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use stun_wire::{IntegrityKey, PasswordAlgorithm, userhash};
 use zeroize::ZeroizeOnDrop;
 
 use crate::policy::PeerPolicy;
+use crate::shared_secret::{SharedSecret, expiry_of};
 
 /// A pairing made by the matcher: 16 random bytes that say nothing about anybody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,9 +79,9 @@ impl SessionKey {
 
 /// A user name and its password, for the client's `RTCIceServer`. Does not print.
 pub struct Credential {
-    /// `expiry:session.side`
+    /// `expiry:session.side`, or for other software `expiry:anything` or `expiry`.
     pub username: String,
-    /// HMAC-SHA-256 of the user name, base64url.
+    /// A MAC of the user name in base64.
     pub password: String,
 }
 
@@ -125,6 +127,19 @@ pub(crate) enum Identity {
     Session { session: SessionId, side: Side, expires_unix_s: u64 },
     /// The user at this place of the configuration.
     User(u16),
+    /// The holder of a shared-secret credential of this name; it makes allocations until this Unix time,
+    /// exclusive.
+    Shared { name: NameDigest, expires_unix_s: u64 },
+}
+
+/// What is kept of a name that other software made up: enough to tell it from all others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NameDigest([u8; 16]);
+
+impl fmt::Debug for NameDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameDigest[..]")
+    }
 }
 
 /// All that may authenticate.
@@ -132,6 +147,7 @@ pub(crate) struct Credentials {
     realm: String,
     session_key: SessionKey,
     session_peers: PeerPolicy,
+    shared_secrets: Vec<SharedSecret>,
     users: Vec<StaticUser>,
     user_by_hash: BTreeMap<[u8; 32], u16>,
     nobody: IntegrityKey,
@@ -143,12 +159,13 @@ impl Credentials {
         realm: String,
         session_key: SessionKey,
         session_peers: PeerPolicy,
+        shared_secrets: Vec<SharedSecret>,
         users: Vec<StaticUser>,
         random: [u8; 16],
     ) -> Self {
         let user_by_hash = (0..).zip(&users).map(|(index, user)| (user.userhash, index)).collect();
         let nobody = IntegrityKey::short_term(&random);
-        Self { realm, session_key, session_peers, users, user_by_hash, nobody }
+        Self { realm, session_key, session_peers, shared_secrets, users, user_by_hash, nobody }
     }
 
     pub(crate) fn realm(&self) -> &str {
@@ -158,7 +175,8 @@ impl Credentials {
     /// Whom a request claims to be from, without any proof yet.
     ///
     /// Static users are found by hash either way, so that the time it takes tells nothing about their names.
-    /// Session users are found by name only: the relay does not hear of a session before its users come.
+    /// The others are found by name only: the relay does not hear of them before they come. A name that could
+    /// be several things is the first of: a session's, a static user's, a shared secret's.
     pub(crate) fn identify(&self, claim: Claim<'_>) -> Option<Identity> {
         let hash = match claim {
             Claim::Name(username) => {
@@ -169,7 +187,13 @@ impl Credentials {
             }
             Claim::Hash(hash) => *hash,
         };
-        self.user_by_hash.get(&hash).map(|index| Identity::User(*index))
+        if let Some(index) = self.user_by_hash.get(&hash) {
+            return Some(Identity::User(*index));
+        }
+        let Claim::Name(username) = claim else { return None };
+        let expires_unix_s = expiry_of(username).filter(|_| !self.shared_secrets.is_empty())?;
+        let name = NameDigest(*hash.first_chunk().expect("a hash of 32 bytes"));
+        Some(Identity::Shared { name, expires_unix_s })
     }
 
     /// The key that proves a claim: the one that `fits`, which says whether a key verifies the message.
@@ -183,13 +207,21 @@ impl Credentials {
         algorithm: PasswordAlgorithm,
         fits: impl Fn(&IntegrityKey) -> bool,
     ) -> Option<IntegrityKey> {
+        let derive = |username: &[u8], password: &str| {
+            IntegrityKey::long_term(algorithm, username, self.realm.as_bytes(), password.as_bytes())
+        };
         let key = match (identity, claim) {
             (Some(Identity::Session { .. }), Claim::Name(username)) => {
-                let password = self.session_key.password(username);
-                IntegrityKey::long_term(algorithm, username, self.realm.as_bytes(), password.as_bytes())
+                derive(username, &self.session_key.password(username))
             }
             (Some(Identity::User(index)), _) => self.users[usize::from(index)].key(algorithm).clone(),
-            (Some(Identity::Session { .. }), Claim::Hash(_)) | (None, _) => self.nobody.clone(),
+            (Some(Identity::Shared { .. }), Claim::Name(username)) => {
+                let mut keys =
+                    self.shared_secrets.iter().map(|secret| derive(username, &secret.password(username)));
+                return keys.find(fits);
+            }
+            // Only a name is ever a session's or a shared secret's.
+            (Some(_), Claim::Hash(_)) | (None, _) => self.nobody.clone(),
         };
         fits(&key).then_some(key)
     }
@@ -199,8 +231,14 @@ impl Credentials {
         match identity {
             Identity::Session { .. } => self.session_peers,
             Identity::User(index) => self.users[usize::from(index)].peers,
+            Identity::Shared { .. } => PeerPolicy::Public,
         }
     }
+}
+
+/// Whether a user name is of the form that the matcher's have.
+pub(crate) fn is_session_name(username: &[u8]) -> bool {
+    parse_session_name(username).is_some()
 }
 
 /// Reads `expiry:session.side`. Only the form that [`SessionKey::mint`] writes is one: no sign, no leading
@@ -231,7 +269,9 @@ mod tests {
 
     fn credentials() -> Credentials {
         let user = StaticUser::new("user", "ginnel", "password", PeerPolicy::Public);
-        Credentials::new("ginnel".into(), SessionKey::new([1; 32]), PeerPolicy::Partner, vec![user], [2; 16])
+        let secrets = vec![SharedSecret::new(b"old"), SharedSecret::new(b"new")];
+        let (key, peers) = (SessionKey::new([1; 32]), PeerPolicy::Partner);
+        Credentials::new("ginnel".into(), key, peers, secrets, vec![user], [2; 16])
     }
 
     /// The key that proves a user name by whatever password it has here.
@@ -286,6 +326,41 @@ mod tests {
             assert!(parse_session_name(bad.as_bytes()).is_none(), "{bad:?}");
         }
         assert!(parse_session_name(b"\xFF\xFE").is_none());
+    }
+
+    #[test]
+    fn a_name_is_one_thing_only() {
+        let identify = |name: &str| credentials().identify(Claim::Name(name.as_bytes()));
+        // With the side's letter it is a session's, and only the session key proves it.
+        let session = "1900000000:AAAAAAAAAAAAAAAAAAAAAA.a";
+        assert!(matches!(identify(session), Some(Identity::Session { .. })));
+        let proved = key(session.as_bytes(), PasswordAlgorithm::Md5).unwrap();
+        for secret in [b"old", b"new"] {
+            let password = SharedSecret::new(secret).password(session.as_bytes());
+            let claimed = IntegrityKey::long_term_md5(session.as_bytes(), b"ginnel", password.as_bytes());
+            assert!(!proved.matches(&claimed));
+        }
+        for name in ["1900000000:AAAAAAAAAAAAAAAAAAAAAA.c", "1900000000:user", "1900000000"] {
+            let identity = identify(name).unwrap();
+            assert!(matches!(identity, Identity::Shared { expires_unix_s: 1_900_000_000, .. }), "{name}");
+            assert_eq!(credentials().peers(identity), PeerPolicy::Public);
+        }
+        assert_ne!(identify("1900000000:a"), identify("1900000000:b"));
+        assert_eq!(identify("user:1900000000"), None);
+    }
+
+    #[test]
+    fn row_42_either_of_two_secrets_proves_a_name() {
+        let username = b"1900000000:alice";
+        let claim = Claim::Name(username);
+        let credentials = credentials();
+        let proves = |secret: &[u8]| {
+            let password = SharedSecret::new(secret).password(username);
+            let key = IntegrityKey::long_term_md5(username, b"ginnel", password.as_bytes());
+            let identity = credentials.identify(claim);
+            credentials.prove(identity, claim, PasswordAlgorithm::Md5, |it| it.matches(&key)).is_some()
+        };
+        assert!(proves(b"old") && proves(b"new") && !proves(b"other"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod random;
 mod ranges;
 mod route;
 mod server;
+mod shared_secret;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};
@@ -37,5 +38,6 @@ pub use policy::{AddressPolicy, PeerPolicy, Scope};
 pub use ranges::AddressRange;
 pub use route::{Notice, Offer, Route};
 pub use server::Server;
+pub use shared_secret::SharedSecret;
 pub use stun_wire::PasswordAlgorithm;
 pub use verdict::{Event, Framing, Hop, Verdict};

@@ -95,6 +95,7 @@ impl Server {
             config.realm,
             config.session_key,
             config.session_peers,
+            config.shared_secrets,
             config.users,
             random.bytes(),
         );
