@@ -1,4 +1,5 @@
-//! A mailbox between workers may be full. What was lost there costs a packet, never a call: traffic asks again.
+//! A mailbox between workers may be full. What was lost there costs a packet, never a call: traffic asks
+//! again.
 
 use std::time::Duration;
 
