@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, DropReason, External, PeerPolicy, SessionKey, StaticUser,
-    WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PeerPolicy,
+    SessionKey, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
@@ -97,6 +97,10 @@ pub(crate) fn config(
                 own_ips: Vec::new(),
             },
             external: external.map(|it| External { public: it.public, local: it.local }).collect(),
+            answers: AnswerLimits {
+                per_address_s: limits.answers_per_address_s.unwrap_or(0),
+                per_prefix_s: limits.answers_per_prefix_s.unwrap_or(0),
+            },
             relay_ports: relay.ports.clone(),
             old_channels: relay.old_channels,
             lifetime_max: Duration::from_secs(u64::from(limits.lifetime_max_s)),

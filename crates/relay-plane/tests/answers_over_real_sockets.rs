@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use relay_plane::{Config, Relay, StartError};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_xor_address};
-use turn_core::{AddressPolicy, AllocationLimits, PeerPolicy, SessionKey, WorkerId};
+use turn_core::{AddressPolicy, AllocationLimits, AnswerLimits, PeerPolicy, SessionKey, WorkerId};
 
 const ID: TransactionId = TransactionId([5; 12]);
 
@@ -23,6 +23,7 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
             users: Vec::new(),
             addresses: AddressPolicy::default(),
             external: Vec::new(),
+            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
             relay_ports: 49152..=65535,
             old_channels: false,
             lifetime_max: Duration::from_secs(3600),

@@ -37,7 +37,8 @@ macro_rules! address_type {
 }
 
 address_type! {
-    /// A client's transport address as the server sees it: its server-reflexive address, if it is behind a NAT.
+    /// A client's transport address as the server sees it: its server-reflexive address, if it is behind a
+    /// NAT.
     ClientAddr(SocketAddr)
 }
 
@@ -62,8 +63,8 @@ impl RelayedAddr {
         PeerAddr(self.0)
     }
 
-    /// The worker that owns it, of so many. An even port and the next odd one have the same, because EVEN-PORT
-    /// makes pairs of them.
+    /// The worker that owns it, of so many. An even port and the next odd one have the same, because
+    /// EVEN-PORT makes pairs of them.
     pub fn worker(self, workers: u16) -> WorkerId {
         WorkerId(self.0.port() / 2 % workers.max(1))
     }

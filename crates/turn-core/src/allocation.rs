@@ -1,4 +1,5 @@
-//! One allocation with its permissions, channels and routes. Not how it is made or found. RFC 8656 §3.2, §9, §12.
+//! One allocation with its permissions, channels and routes. Not how it is made or found. RFC 8656 §3.2, §9,
+//! §12.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -91,7 +92,8 @@ impl Allocation {
     /// Binds a channel, or refreshes the same binding, and its permission with it, RFC 8656 §12.2.
     ///
     /// # Errors
-    /// 400 where the number or the peer is, or was within five minutes, bound otherwise; 508 where there is no room.
+    /// 400 where the number or the peer is, or was within five minutes, bound otherwise; 508 where there is
+    /// no room.
     pub(crate) fn bind(
         &mut self,
         number: ChannelNumber,
@@ -147,7 +149,8 @@ impl Allocation {
     /// Notes that the client was heard.
     pub(crate) fn hear(&self, now: Duration) {
         let second = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-        // A plain comparison first: the line is shared with the directory and need not be dirtied by every packet.
+        // A plain comparison first: the line is shared with the directory and need not be dirtied by every
+        // packet.
         if self.heard.load(Ordering::Relaxed) != second {
             self.heard.store(second, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use stun_wire::AddressFamily;
 
 use crate::address::WorkerId;
+use crate::budget::AnswerLimits;
 use crate::credentials::{SessionKey, StaticUser};
 use crate::policy::{AddressPolicy, PeerPolicy};
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub addresses: AddressPolicy,
     /// The addresses this machine is known by outside, at most one a family.
     pub external: Vec<External>,
+    /// How many answers unproved senders may get.
+    pub answers: AnswerLimits,
     /// The ports of real relay sockets, for `public` allocations.
     pub relay_ports: RangeInclusive<u16>,
     /// Whether channel numbers above 0x4FFF are taken, as RFC 5766 had them, for clients older than RFC 8656.

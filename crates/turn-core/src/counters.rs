@@ -22,6 +22,8 @@ pub enum DropReason {
     NoAllocation,
     /// A peer within the appliance that does not exist, does not accept, or is not the partner.
     NoRoute,
+    /// Its network had as many answers as it may have before it proves that it hears them.
+    OverBudget,
     /// A peer address that policy refuses.
     PeerRefused,
     /// A relay socket that is still being opened.
@@ -32,7 +34,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadChannelData,
         Self::BadMessage,
         Self::ChannelUnbound,
@@ -42,6 +44,7 @@ impl DropReason {
         Self::NoPermission,
         Self::NoAllocation,
         Self::NoRoute,
+        Self::OverBudget,
         Self::PeerRefused,
         Self::RelayNotReady,
         Self::Unauthenticated,
@@ -59,6 +62,7 @@ impl DropReason {
             Self::NoPermission => "no_permission",
             Self::NoAllocation => "no_allocation",
             Self::NoRoute => "no_route",
+            Self::OverBudget => "over_budget",
             Self::PeerRefused => "peer_refused",
             Self::RelayNotReady => "relay_not_ready",
             Self::Unauthenticated => "unauthenticated",

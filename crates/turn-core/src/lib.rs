@@ -9,6 +9,7 @@
 
 mod address;
 mod allocation;
+mod budget;
 mod config;
 mod counters;
 mod credentials;
@@ -26,6 +27,7 @@ mod server;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};
+pub use budget::AnswerLimits;
 pub use config::{Config, External, Now};
 pub use counters::{Counters, DropReason};
 pub use credentials::{Credential, SessionId, SessionKey, Side, StaticUser};

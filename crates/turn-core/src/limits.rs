@@ -34,6 +34,12 @@ pub const PEERINGS_MAX: usize = 64;
 /// XOR-PEER-ADDRESS attributes that one CreatePermission may carry.
 pub const PEERS_PER_REQUEST_MAX: usize = 16;
 
+/// Token buckets in each table of answer budgets, of 8 bytes. Two floods that share one share its budget.
+pub const ANSWER_SLOTS: usize = 1 << 14;
+
+/// How many seconds' worth of answers may leave at once: a page opens with a handful of questions.
+pub const ANSWER_BURST_S: u32 = 2;
+
 /// Ports that are tried for one relay socket before 508: another program may hold some of the range.
 pub const RELAY_BIND_ATTEMPTS_MAX: u8 = 8;
 
@@ -49,4 +55,5 @@ pub const REALM_BYTES_MAX: usize = 128;
 
 const _: () = assert!(PERMISSION_LIFETIME.as_secs() < CHANNEL_LIFETIME.as_secs());
 const _: () = assert!(PEERS_PER_REQUEST_MAX <= PERMISSIONS_MAX && PERMISSIONS_MAX <= PEERINGS_MAX);
+const _: () = assert!(ANSWER_SLOTS.is_power_of_two() && ANSWER_BURST_S > 0);
 const _: () = assert!(NONCE_LIFETIME.as_secs() / crate::nonce::TICK_S < u16::MAX as u64);

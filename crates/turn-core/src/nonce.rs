@@ -11,13 +11,6 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use crate::address::FiveTuple;
 use crate::limits::NONCE_LIFETIME;
 
-/// Characters of a nonce: 2 bytes of time and 10 of MAC in base64url.
-pub(crate) const NONCE_BYTES: usize = 16;
-
-/// Seconds that share a nonce. Two bytes of them wrap after six days, when the 5-tuple, the key and
-/// the client's own clock would all have to agree once more.
-pub(crate) const TICK_S: u64 = 8;
-
 /// Makes and checks nonces under one key.
 pub(crate) struct Nonces {
     key: [u8; 16],
@@ -66,6 +59,13 @@ impl Nonces {
 const fn tick(mono: Duration) -> u16 {
     (mono.as_secs() / TICK_S) as u16
 }
+
+/// Characters of a nonce: 2 bytes of time and 10 of MAC in base64url.
+pub(crate) const NONCE_BYTES: usize = 16;
+
+/// Seconds that share a nonce. Two bytes of them wrap after six days, when the 5-tuple, the key and
+/// the client's own clock would all have to agree once more.
+pub(crate) const TICK_S: u64 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,8 @@ impl PeerPolicy {
     }
 }
 
-/// Whose packets an allocation takes part in: what two allocations must agree about before a route joins them.
+/// Whose packets an allocation takes part in: what two allocations must agree about before a route joins
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// One side of a session, whose partner is the other side.

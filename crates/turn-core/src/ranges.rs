@@ -1,7 +1,7 @@
 //! Address ranges, and those that a relay refuses by default. Not the order in which rules are applied.
 //!
-//! The tables follow the IANA special-purpose registries: IPv4 as updated 2021-02-04, IPv6 as updated 2024-10-22
-//! with RFC 9780; each entry names its block.
+//! The tables follow the IANA special-purpose registries: IPv4 as updated 2021-02-04, IPv6 as updated
+//! 2024-10-22 with RFC 9780; each entry names its block.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -40,7 +40,8 @@ pub(crate) fn is_refused_by_default(ip: IpAddr) -> bool {
             REFUSED_IPV4.iter().any(|(net, bits)| (ip.to_bits() ^ net.to_bits()) >> (32 - bits) == 0)
         }
         IpAddr::V6(ip) => {
-            // Everything outside 2000::/3 is refused without being listed: IANA assigns unicast from there only.
+            // Everything outside 2000::/3 is refused without being listed: IANA assigns unicast from there
+            // only.
             ip.to_bits() >> 125 != 1
                 || REFUSED_IPV6.iter().any(|(net, bits)| (ip.to_bits() ^ net.to_bits()) >> (128 - bits) == 0)
                 || has_isatap_interface(ip)

@@ -49,8 +49,8 @@ pub enum Notice {
     GiveWay(RelayedAddr),
 }
 
-/// "Packets from `from` reach me like this": sent when an allocation's permission, channel or end changes what
-/// it accepts.
+/// "Packets from `from` reach me like this": sent when an allocation's permission, channel or end changes
+/// what it accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
     /// Who offers.

@@ -19,6 +19,7 @@ use stun_wire::{AttributeType, Class, ErrorCode, FirstByte, Message, MessageWrit
 
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::allocation::{Allocation, RelaySocket};
+use crate::budget::AnswerBudget;
 use crate::config::{Config, External, Now};
 use crate::counters::{Counters, DropReason};
 use crate::credentials::{Credentials, SessionId};
@@ -36,8 +37,8 @@ use crate::verdict::{Event, Hop, Verdict};
 /// The STUN and TURN server of one worker.
 ///
 /// The order of calls: hand in what happened by one of the `handle_*`, carry out the verdict, then take
-/// [`Server::poll_event`] until it is empty **before** the reply is sent, so that a client never learns of a relayed
-/// address before the relay is ready for it. Call [`Server::handle_deadline`] no later than
+/// [`Server::poll_event`] until it is empty **before** the reply is sent, so that a client never learns of a
+/// relayed address before the relay is ready for it. Call [`Server::handle_deadline`] no later than
 /// [`Server::next_deadline`]. `now.mono` must not go back between calls.
 ///
 /// Forwarding never enters the event queue and allocates nothing once an allocation is set up.
@@ -51,6 +52,7 @@ pub struct Server {
     old_channels: bool,
     credentials: Credentials,
     nonces: Nonces,
+    answers: AnswerBudget,
     random: Random,
     directory: Arc<Mutex<Directory>>,
     allocations: Slab<Allocation>,
@@ -103,6 +105,7 @@ impl Server {
             old_channels: config.old_channels,
             credentials,
             nonces,
+            answers: AnswerBudget::new(config.answers, workers, keyed),
             random,
             directory,
             allocations: Slab::new(),
@@ -122,8 +125,8 @@ impl Server {
         }
     }
 
-    /// A datagram from a client, or from anybody else who reached a listening socket. An answer is appended to
-    /// `reply`.
+    /// A datagram from a client, or from anybody else who reached a listening socket. An answer is appended
+    /// to `reply`.
     pub fn handle_client<'d>(
         &mut self,
         now: Now,
@@ -179,8 +182,8 @@ impl Server {
         self.settle(now.mono);
     }
 
-    /// A session is over: its allocations end, and its credentials are refused until `until_unix_s`, when they
-    /// expire by themselves.
+    /// A session is over: its allocations end, and its credentials are refused until `until_unix_s`, when
+    /// they expire by themselves.
     pub fn handle_session_ended(&mut self, now: Now, session: SessionId, until_unix_s: u64) {
         while let Some(oldest) = self.ended_order.front() {
             let expired = self.ended.get(oldest).is_none_or(|until| *until <= now.unix_s);
@@ -235,7 +238,7 @@ impl Server {
         let Ok(message) = Message::parse(datagram) else { return Verdict::Drop(DropReason::BadMessage) };
         match (message.class(), message.method()) {
             (Class::Indication, Method::SEND) => self.handle_send(now.mono, &tuple, &message),
-            (Class::Request, Method::BINDING) => self.handle_binding(tuple, &message, reply),
+            (Class::Request, Method::BINDING) => self.handle_binding(now, tuple, &message, reply),
             (
                 Class::Request,
                 Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
@@ -248,10 +251,14 @@ impl Server {
 
     fn handle_binding<'d>(
         &mut self,
+        now: Now,
         tuple: FiveTuple,
         message: &Message<'_>,
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
+        if !self.may_answer(&tuple, now) {
+            return Verdict::Drop(DropReason::OverBudget);
+        }
         let unknown = message.attributes().any(|attribute| {
             attribute.kind.is_comprehension_required() && !is_known_in_binding(attribute.kind)
         });
@@ -361,6 +368,11 @@ impl Server {
         } else {
             self.events.push_back(Event::Tell { worker, notice });
         }
+    }
+
+    /// Whether a sender that has proved nothing gets an answer.
+    fn may_answer(&mut self, tuple: &FiveTuple, now: Now) -> bool {
+        self.answers.admits(tuple.client, now.mono, &mut self.random)
     }
 
     fn count(&mut self, verdict: &Verdict<'_>) {

@@ -101,8 +101,8 @@ pub enum Event {
         /// Its port.
         port: u16,
     },
-    /// Hand a notice to another worker's [`crate::Server::handle_notice`]. Notices between two workers keep their
-    /// order; one that is lost is made up for when traffic asks again.
+    /// Hand a notice to another worker's [`crate::Server::handle_notice`]. Notices between two workers keep
+    /// their order; one that is lost is made up for when traffic asks again.
     Tell {
         /// Whose.
         worker: WorkerId,

@@ -191,6 +191,7 @@ fn ginnel_configuration(port: u16, folder: &Path) -> Result<String, String> {
          local = [\"127.0.0.1:{local}\"]\nadmin = \"127.0.0.1:{admin}\"\n\
          [server]\nworkers = 1\n\
          [relay]\npeers = \"appliance\"\n\
+         limits = {{ answers_per_address_s = 0, answers_per_prefix_s = 0 }}\n\
          [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{}\"\npeers = \"appliance\"\n",
         password.display()
     ))

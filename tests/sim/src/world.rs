@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use stun_wire::{AttributeType, Method};
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, Config, Credential, Directory, Now, PeerPolicy, SessionId,
-    SessionKey, Side, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, Config, Credential, Directory, Now,
+    PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -475,6 +475,7 @@ impl Setup {
                 own_ips: vec![RELAY_V4, RELAY_V6],
             },
             external: Vec::new(),
+            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,
             lifetime_max: Duration::from_secs(3600),

@@ -240,6 +240,18 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Allocations in all; 0: no limit.",
     },
     Key {
+        path: "relay.limits.answers_per_address_s",
+        kind: Kind::Number { min: 0, max: 1_000_000 },
+        default: "10",
+        meaning: "Answers a second to one address (IPv6: /64) before it proves that it hears them; 0: no limit.",
+    },
+    Key {
+        path: "relay.limits.answers_per_prefix_s",
+        kind: Kind::Number { min: 0, max: 1_000_000 },
+        default: "100",
+        meaning: "The same for one /24 (IPv6: /48).",
+    },
+    Key {
         path: "relay.limits.lifetime_max_s",
         kind: Kind::Number { min: 600, max: 86_400 },
         default: "3600",

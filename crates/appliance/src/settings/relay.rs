@@ -62,6 +62,10 @@ pub struct Limits {
     pub allocations_per_prefix: Option<u32>,
     /// Allocations in all.
     pub allocations: Option<u32>,
+    /// Answers a second to one unproved address.
+    pub answers_per_address_s: Option<u32>,
+    /// Answers a second to one unproved /24 or /48.
+    pub answers_per_prefix_s: Option<u32>,
     /// Longest lifetime of an allocation between refreshes, in seconds.
     pub lifetime_max_s: u32,
 }
@@ -123,6 +127,8 @@ impl Limits {
             allocations_per_side: limit("relay.limits.allocations_per_side"),
             allocations_per_prefix: limit("relay.limits.allocations_per_prefix"),
             allocations: limit("relay.limits.allocations"),
+            answers_per_address_s: limit("relay.limits.answers_per_address_s"),
+            answers_per_prefix_s: limit("relay.limits.answers_per_prefix_s"),
             lifetime_max_s: draft.number("relay.limits.lifetime_max_s"),
         }
     }

@@ -18,9 +18,6 @@ use crate::ports::Parity;
 use crate::route::Notice;
 use crate::verdict::Event;
 
-/// The protocol number of UDP in REQUESTED-TRANSPORT, RFC 8656 §18.8.
-const UDP: u8 = 17;
-
 impl Server {
     pub(super) fn allocate(
         &mut self,
@@ -94,7 +91,8 @@ impl Server {
         }
     }
 
-    /// Gives a waiting allocation another port, because its last one could not be bound. `false`: none is left.
+    /// Gives a waiting allocation another port, because its last one could not be bound. `false`: none is
+    /// left.
     pub(super) fn retry_relay(&mut self, slot: usize, ip: IpAddr, attempts: u8, now: Duration) -> bool {
         let even = self.allocations[slot].relayed.0.port().is_multiple_of(2);
         let parity = if even { Parity::Even } else { Parity::Any };
@@ -162,8 +160,8 @@ impl Server {
         }
     }
 
-    /// The address that peers are told and the one a relay socket is bound to: the external one of the family, else
-    /// the one the client reached, else the first of ours.
+    /// The address that peers are told and the one a relay socket is bound to: the external one of the
+    /// family, else the one the client reached, else the first of ours.
     fn relayed_ip(&self, family: AddressFamily, request: &Request<'_>) -> Option<(IpAddr, IpAddr)> {
         let reached = Some(request.tuple.local.0).filter(|ip| AddressFamily::of(*ip) == family);
         let first = || self.addresses.own_ips.iter().copied().find(|ip| AddressFamily::of(*ip) == family);
@@ -198,8 +196,8 @@ impl Server {
 /// What EVEN-PORT asks for.
 ///
 /// # Errors
-/// 508 where the next port is to be reserved too, which is not offered (RFC 8656 §7.2 leaves that to the server); 400
-/// for a value of another length.
+/// 508 where the next port is to be reserved too, which is not offered (RFC 8656 §7.2 leaves that to the
+/// server); 400 for a value of another length.
 fn parity(message: &Message<'_>) -> Result<Parity, ErrorCode> {
     match message.find(AttributeType::EVEN_PORT) {
         None => Ok(Parity::Any),
@@ -222,3 +220,6 @@ pub(super) fn requested_family(message: &Message<'_>) -> Result<Option<AddressFa
         Some(_) => Err(ErrorCode::BadRequest),
     }
 }
+
+/// The protocol number of UDP in REQUESTED-TRANSPORT, RFC 8656 §18.8.
+const UDP: u8 = 17;

@@ -70,12 +70,12 @@ impl Server {
             message.find(AttributeType::REALM),
             message.find(AttributeType::NONCE),
         ) else {
-            return Err(self.refuse_bare(message, ErrorCode::BadRequest, reply));
+            return Err(self.refuse_bare(now, &tuple, message, reply));
         };
         if username.len() > stun_wire::limits::USERNAME_BYTES_MAX
             || nonce.len() > stun_wire::limits::REALM_BYTES_MAX
         {
-            return Err(self.refuse_bare(message, ErrorCode::BadRequest, reply));
+            return Err(self.refuse_bare(now, &tuple, message, reply));
         }
         if !self.nonces.accepts(nonce, now.mono, &tuple) {
             return Err(self.challenge(now, &tuple, message, ErrorCode::StaleNonce, reply));
@@ -117,7 +117,8 @@ impl Server {
         }
     }
 
-    /// A request without credentials: an Allocate of a sensible size learns realm and nonce, all else nothing.
+    /// A request without credentials: an Allocate of a sensible size learns realm and nonce, all else
+    /// nothing.
     fn challenge_or_drop<'d>(
         &mut self,
         now: Now,
@@ -133,7 +134,8 @@ impl Server {
         }
     }
 
-    /// 401 or 438 with realm and a fresh nonce: 48 bytes and the realm. A 438 is never longer than its request.
+    /// 401 or 438 with realm and a fresh nonce: 48 bytes and the realm. A 438 is never longer than its
+    /// request.
     fn challenge<'d>(
         &mut self,
         now: Now,
@@ -142,6 +144,11 @@ impl Server {
         code: ErrorCode,
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
+        // Who is refused for a wrong password has echoed a nonce that was sent to its address.
+        let heard_us = code == ErrorCode::Unauthenticated && message.has_integrity();
+        if !heard_us && !self.may_answer(tuple, now) {
+            return Verdict::Drop(DropReason::OverBudget);
+        }
         let start = reply.len();
         let nonce: [u8; NONCE_BYTES] = self.nonces.issue(now.mono, tuple);
         MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id())
@@ -156,14 +163,19 @@ impl Server {
         Verdict::Reply
     }
 
-    /// An error for somebody unproved: 28 bytes, no integrity.
+    /// 400 for somebody unproved: 28 bytes, no integrity.
     fn refuse_bare<'d>(
         &mut self,
+        now: Now,
+        tuple: &FiveTuple,
         message: &Message<'_>,
-        code: ErrorCode,
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
-        MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id()).error_code(code);
+        if !self.may_answer(tuple, now) {
+            return Verdict::Drop(DropReason::OverBudget);
+        }
+        MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id())
+            .error_code(ErrorCode::BadRequest);
         self.counters.errors += 1;
         Verdict::Reply
     }

@@ -119,8 +119,8 @@ impl Server {
     }
 }
 
-/// Peer and payload of a Send indication; the first of each counts. `None` where one is missing or malformed, or
-/// an attribute is not understood: RFC 8489 §6.3.2 has such an indication discarded.
+/// Peer and payload of a Send indication; the first of each counts. `None` where one is missing or malformed,
+/// or an attribute is not understood: RFC 8489 §6.3.2 has such an indication discarded.
 fn read_send<'d>(message: &Message<'d>) -> Option<(PeerAddr, &'d [u8])> {
     let understood = message.attributes().all(|attribute| {
         matches!(attribute.kind, AttributeType::XOR_PEER_ADDRESS | AttributeType::DATA)

@@ -1,5 +1,6 @@
-//! How two allocations of the appliance find the way to each other: each tells the other's worker what it accepts.
-//! The relayed address names the worker (its port modulo their number), so nothing has to be looked up.
+//! How two allocations of the appliance find the way to each other: each tells the other's worker what it
+//! accepts. The relayed address names the worker (its port modulo their number), so nothing has to be looked
+//! up.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -79,8 +79,8 @@ impl Server {
         self.addresses.peer(allocation.peers, peer, is_relay_port)
     }
 
-    /// A permission names a port too. Where that is a relayed address here, the way to it can be prepared before
-    /// the first packet; for the permission itself the port means nothing.
+    /// A permission names a port too. Where that is a relayed address here, the way to it can be prepared
+    /// before the first packet; for the permission itself the port means nothing.
     fn expect_peer(&mut self, slot: usize, peer: PeerAddr, now: Duration) {
         let via = self.judge(slot, peer);
         if matches!(via, PeerVerdict::Relayed | PeerVerdict::RelayedOrOutside) {
