@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PasswordAlgorithm,
-    PeerPolicy, SessionKey, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PeerPolicy,
+    SessionKey, SharedSecret, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
@@ -89,9 +89,9 @@ pub(crate) fn config(
         turn: turn_core::Config {
             realm: relay.realm.clone(),
             session_key: key,
-            password_algorithms: vec![PasswordAlgorithm::Md5],
+            password_algorithms: relay.password_algorithms.clone(),
             session_peers: policy(relay.peers),
-            shared_secrets: Vec::new(),
+            shared_secrets: relay.shared_secrets.iter().map(|it| SharedSecret::new(it.expose())).collect(),
             users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
             addresses: AddressPolicy {
                 allow: relay.allow.iter().map(range).collect(),
@@ -159,7 +159,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A host as it stands in a URL: an IPv6 address in brackets, if it is not already.
-fn url_host(host: &str) -> String {
+pub(crate) fn url_host(host: &str) -> String {
     if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }
 

@@ -3,11 +3,13 @@
 //! What the commands do is `appliance`'s business.
 
 mod config;
+mod credentials;
 mod exit;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +30,22 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Mint a time-limited TURN credential for other software from the shared secret.
+    #[command(after_help = exit::HELP)]
+    Credentials {
+        /// Configuration file that names the secret's file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// What the user name has behind its time; without it, the time is all of the name.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// How long it lets its holder in, like 90s, 30m, 1h or 7d.
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = credentials::parse_time)]
+        ttl: Duration,
+        /// Print JSON, as `RTCIceServer` wants it.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check, print and explain the configuration.
     #[command(subcommand, after_help = exit::HELP)]
     Config(config::Command),
@@ -37,5 +55,8 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Config(command) => config::run(&command),
+        Command::Credentials { config, user, ttl, json } => {
+            credentials::run(config.as_deref(), user.as_deref(), ttl, json)
+        }
     }
 }
