@@ -43,12 +43,15 @@ impl Algorithms {
             //= sent with this nonce, and PASSWORD-ALGORITHM matches one of its entries: 400
             (Some(choice), Some(told)) => {
                 let offered = self.offered.iter().copied().map(Some);
-                //= RFC 8489 §9.2.5: all subsequent requests must be authenticated using
-                //= MESSAGE-INTEGRITY-SHA256 only
-                let legal = message.has(Integrity::Sha256)
-                    && !self.value.is_empty()
-                    && PasswordAlgorithms::new(told).eq(offered);
-                (PasswordAlgorithm::decode(choice).filter(|_| legal)?, Integrity::Sha256)
+                let legal = !self.value.is_empty() && PasswordAlgorithms::new(told).eq(offered);
+                let algorithm = PasswordAlgorithm::decode(choice).filter(|_| legal)?;
+                match (algorithm, message.has(Integrity::Sha256)) {
+                    (_, true) => (algorithm, Integrity::Sha256),
+                    // RFC 8489 §9.2.5 wants MESSAGE-INTEGRITY-SHA256 here too. Clients are in use that choose
+                    // MD5 and sign by SHA-1, which is no less than what choosing nothing proves.
+                    (PasswordAlgorithm::Md5, false) => (algorithm, Integrity::Sha1),
+                    (PasswordAlgorithm::Sha256, false) => return None,
+                }
             }
             _ => return None,
         };
@@ -115,7 +118,9 @@ mod tests {
         for (told, chosen) in altered {
             assert_eq!(by_sha256(told, chosen), None, "{told:?} {chosen:?}");
         }
-        assert_eq!(choice(&[Md5, Sha256], Some(&both), Some(&sha256), Integrity::Sha1), None);
+        let by_sha1 = |chosen| choice(&[Md5, Sha256], Some(&both), Some(chosen), Integrity::Sha1);
+        assert_eq!(by_sha1(&sha256), None);
+        assert_eq!(by_sha1(&md5), Some((Md5, Integrity::Sha1)));
     }
 
     #[test]

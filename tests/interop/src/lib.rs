@@ -99,7 +99,7 @@ impl Appliance {
             .arg(self.folder.join("ginnel.toml"))
             .output()
             .expect("the binary that runs already");
-        let text = String::from_utf8(output.stdout).expect("text");
+        let text = String::from_utf8(output.stdout).expect("a command that prints text");
         let line = |label: &str| text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim);
         let (name, password) = line("user name").zip(line("password")).expect("a user name and a password");
         (name.to_owned(), password.to_owned())
