@@ -221,11 +221,15 @@ mod tests {
     use crate::writer::MessageWriter;
 
     fn signed() -> Vec<u8> {
+        signed_by(&IntegrityKey::short_term(b"key"))
+    }
+
+    fn signed_by(key: &IntegrityKey) -> Vec<u8> {
         let mut out = Vec::new();
         let mut writer =
             MessageWriter::new(&mut out, Class::Request, Method::REFRESH, TransactionId([3; 12]));
         writer.attribute(AttributeType::USERNAME, b"user").u32(AttributeType::LIFETIME, 600);
-        writer.integrity(&IntegrityKey::short_term(b"key"));
+        writer.integrity(key);
         out
     }
 
@@ -349,13 +353,16 @@ mod tests {
 
     #[test]
     fn row_27_a_wrong_byte_anywhere_fails_integrity() {
-        let whole = signed();
-        for at in (0..whole.len()).filter(|at| !(2..8).contains(at)) {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1;
-            let verified =
-                Message::parse(&bytes).is_ok_and(|m| m.verify_integrity(&IntegrityKey::short_term(b"key")));
-            assert!(!verified, "byte {at}");
+        for integrity in [Integrity::Sha1, Integrity::Sha256] {
+            let key = IntegrityKey::short_term(b"key").signing_by(integrity);
+            let whole = signed_by(&key);
+            assert!(Message::parse(&whole).unwrap().verify_integrity(&key));
+            for at in (0..whole.len()).filter(|at| !(2..8).contains(at)) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1;
+                let verified = Message::parse(&bytes).is_ok_and(|message| message.verify_integrity(&key));
+                assert!(!verified, "{integrity:?} byte {at}");
+            }
         }
     }
 
