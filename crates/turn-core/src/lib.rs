@@ -26,6 +26,7 @@ mod ranges;
 mod route;
 mod server;
 mod shared_secret;
+mod spent;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};

@@ -33,6 +33,7 @@ use crate::policy::AddressPolicy;
 use crate::ports::PortPool;
 use crate::random::Random;
 use crate::route::Notice;
+use crate::spent::Spent;
 use crate::verdict::{Event, Hop, Verdict};
 
 /// The STUN and TURN server of one worker.
@@ -69,6 +70,7 @@ pub struct Server {
     /// How many numbers both pools began with.
     #[cfg(debug_assertions)]
     numbers: usize,
+    spent: Spent,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
     /// Notices of this worker to itself.
@@ -122,6 +124,7 @@ impl Server {
             numbers: closed_numbers.idle() + public_ports.idle(),
             closed_numbers,
             public_ports,
+            spent: Spent::new(keyed),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -296,6 +299,9 @@ impl Server {
             self.allocations[slot].hear(now.mono);
         }
         let done = match message.method() {
+            Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {
+                Err(ErrorCode::AllocationMismatch)
+            }
             Method::ALLOCATE => self.allocate(now.mono, &request, reply),
             Method::REFRESH => self.refresh(now.mono, &request, reply),
             Method::CREATE_PERMISSION => self.create_permission(now.mono, &request, reply),
@@ -336,6 +342,7 @@ impl Server {
         self.withdraw_routes(slot, now);
         let allocation = self.allocations.remove(slot);
         let port = allocation.relayed.0.port();
+        self.spent.add(&allocation.tuple, allocation.made_by, now);
         self.by_tuple.swap_remove(&allocation.tuple);
         self.by_port.swap_remove(&port);
         if let Some((session, _)) = allocation.side()
