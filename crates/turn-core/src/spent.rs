@@ -1,6 +1,6 @@
-//! Allocate requests whose allocation has ended: repeated byte for byte, whether by somebody who recorded them
-//! or by a slow network, they must not make another. Not retransmissions to a living one, which it answers
-//! itself.
+//! Allocate requests whose allocation has ended: repeated byte for byte, whether by somebody who recorded
+//! them or by a slow network, they must not make another. Not retransmissions to a living one, which it
+//! answers itself.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
