@@ -19,8 +19,8 @@ pub struct Limits {
     pub write_ms_max: u64,
     /// How long a closing handshake may take, in milliseconds.
     pub close_ms_max: u64,
-    /// What may wait for one reader, in bytes; a slower one is dropped. It must hold what a partner may send at
-    /// once, because the matcher may handle all of that before the reader's task has a turn.
+    /// What may wait for one reader, in bytes; a slower one is dropped. It must hold what a partner may send
+    /// at once, because the matcher may handle all of that before the reader's task has a turn.
     pub outbound_bytes_max: usize,
 }
 

@@ -48,8 +48,9 @@ pub struct Config {
 /// Where a stream comes from. It does not print.
 #[derive(Clone, Copy)]
 pub struct Peer {
-    /// The address, for the caps per prefix; it is kept nowhere else.
-    pub address: IpAddr,
+    /// The address, for the cap per prefix; it is kept nowhere else. `None`: it does not tell one person from
+    /// another, as behind a proxy on this machine, and only the cap on all holds.
+    pub address: Option<IpAddr>,
     /// Whether the stream is encrypted, for the scheme of its own origin.
     pub secure: bool,
 }

@@ -64,9 +64,10 @@ async fn a_payload_that_tells_too_much_stays_here() {
     let (mut caller, mut callee, session) = server.pair().await;
     let host = json!({"cand": [{"candidate": "candidate:1 1 udp 1 192.168.0.1 80 typ host"}]});
     let sdes = json!({"desc": {"type": "offer", "sdp": "v=0\r\nm=audio 9 RTP/SAVP 0\r\na=crypto:1 x\r\n"}});
-    for body in [host, sdes] {
+    for (body, reason) in [(host, "relay"), (sdes, "UDP/TLS/RTP/SAVPF")] {
         caller.say(plain(&session, 1, body)).await;
-        caller.hear_error("bad-payload").await;
+        let text = caller.hear_error("bad-payload").await["text"].to_string();
+        assert!(text.contains(reason), "it says what to mend: {text}");
     }
     caller.say(plain(&session, 1, candidate(1))).await;
     assert_eq!(callee.hear().await, plain(&session, 1, candidate(1)));
