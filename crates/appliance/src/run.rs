@@ -271,7 +271,9 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
     SignalNumbers {
         connections: matcher.connections,
         waiting: matcher.waiting,
+        rooms: matcher.rooms,
         sessions: matcher.sessions,
+        requests: counters.requests_total,
         matches: matcher.matches_total,
         messages: matcher.messages_total,
         errors_by_code: matcher.errors().map(|(code, number)| (code.label(), number)).collect(),
