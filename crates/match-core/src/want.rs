@@ -1,6 +1,7 @@
 //! What someone who waits asks for.
 //!
-//! It is not a profile: it is wiped at `leave` and `cancel`, with the connection, or when another one is asked.
+//! It is not a profile: it is wiped at `leave` and `cancel`, with the connection, or when another one is
+//! asked for.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;

@@ -8,8 +8,8 @@ import { Server } from "./server.js";
 
 /**
  * @param {(scene: { server: Server, browser: Browser }) => Promise<void>} play
- * @param {object} [options] of the browser, and `expected`: complaints that belong to the test, `configuration`:
- *   lines for the server
+ * @param {object} [options] of the browser, and `expected`: complaints that belong to the test,
+ *   `configuration`: lines for the server
  */
 export async function scene(play, { expected = /^$/, configuration = "", ...options } = {}) {
   const server = await Server.start(configuration);

@@ -78,7 +78,7 @@ export class Server {
       .filter((line) => line !== "");
   }
 
-  /** The sum of a metric over its labels, or over those series that have `label`; 0 where nothing was counted. */
+  /** The sum of a metric over its labels, or over those that have `label`; 0 where nothing was counted. */
   async metric(name, label = "") {
     const text = await (await fetch(`${this.#admin}/metrics`)).text();
     const lines = text

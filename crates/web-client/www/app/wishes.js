@@ -1,6 +1,6 @@
 /**
- * What somebody typed as interests and languages, in the form and within the bounds that the protocol allows in a
- * `want`. Pure functions.
+ * What somebody typed as interests and languages, in the form and within the bounds that the protocol allows
+ * in a `want`. Pure functions.
  * @module
  */
 

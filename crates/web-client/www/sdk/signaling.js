@@ -11,10 +11,11 @@ import { SUBPROTOCOL, parseServerMessage } from "./protocol.js";
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /**
- * `open`: greeted, messages may be sent. `lost`: there is no connection, and none will be tried for `retry_ms`;
- * `attempts` have failed before this one, none if it had been greeted.
+ * `open`: greeted, messages may be sent. `lost`: there is no connection, and none will be tried for
+ * `retry_ms`; `attempts` have failed before this one, none if it had been greeted.
  * @typedef {{
- *   open: import("./protocol.js").Welcome, lost: { retry_ms: number, attempts: number }, message: ServerMessage,
+ *   open: import("./protocol.js").Welcome, lost: { retry_ms: number, attempts: number },
+ *   message: ServerMessage,
  * }} Events
  */
 
