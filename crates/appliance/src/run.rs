@@ -117,8 +117,9 @@ impl Appliance {
         let (relay, signal) = start_relay_and_signal(settings, sockets)?;
         listening.splice(0..0, relay.listening().iter().map(|address| listening_turn(*address)));
         let page_tasks = [
-            tokio::spawn(feed(web_queue, signal.clone(), true)),
-            tokio::spawn(feed(local_queue, signal.clone(), false)),
+            tokio::spawn(feed(web_queue, signal.clone(), |from| Peer { address: Some(from), secure: true })),
+            // All of its clients have the same address: a browser's on this machine or a proxy's.
+            tokio::spawn(feed(local_queue, signal.clone(), |_| Peer { address: None, secure: false })),
         ];
         let handle = relay.handle();
         metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
@@ -270,7 +271,9 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
     SignalNumbers {
         connections: matcher.connections,
         waiting: matcher.waiting,
+        rooms: matcher.rooms,
         sessions: matcher.sessions,
+        requests: counters.requests_total,
         matches: matcher.matches_total,
         messages: matcher.messages_total,
         errors_by_code: matcher.errors().map(|(code, number)| (code.label(), number)).collect(),
@@ -280,10 +283,10 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
 
 /// Serves each stream of a queue on a task of its own, until the queue ends. The listener's limits bound the
 /// tasks, because a stream keeps its place.
-async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, secure: bool) {
+async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, peer: fn(IpAddr) -> Peer) {
     while let Some(Decrypted { stream, from }) = queue.recv().await {
         let signal = signal.clone();
-        tokio::spawn(async move { signal.serve(stream, Peer { address: from, secure }).await });
+        tokio::spawn(async move { signal.serve(stream, peer(from)).await });
     }
 }
 

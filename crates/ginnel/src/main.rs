@@ -14,6 +14,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 /// A private chat stack in one binary: matcher, STUN and TURN relay, web client.
+///
+/// `ginnel serve` needs no configuration: it prints the address of the page, which works on this machine.
 #[derive(Parser)]
 #[command(version, after_help = exit::HELP)]
 struct Arguments {
@@ -24,6 +26,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the appliance until SIGTERM or Ctrl-C; a second one stops it at once.
+    ///
+    /// Every key of the configuration can be overridden by a variable GINNEL_SECTION_KEY, as GINNEL_LOG_LEVEL
+    /// does log.level; `ginnel config default` prints them all.
     #[command(after_help = exit::HELP)]
     Serve {
         /// Configuration file; without one, the defaults and the environment hold.

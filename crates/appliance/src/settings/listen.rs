@@ -34,6 +34,11 @@ impl Listen {
         }
         let mut taken = Taken::default();
         let turn = taken.list(draft, "listen.turn", ipv6, notices);
+        if draft.entries("listen.turn").is_empty() {
+            let wrong = "is empty, and no two browsers connect without the relay";
+            let right = "name an address and a port, like \"0.0.0.0:3478\"";
+            draft.refuse("listen.turn", draft.place("listen.turn"), wrong, right);
+        }
         let web = taken.list(draft, "listen.web", ipv6, notices);
         let local = taken.list(draft, "listen.local", ipv6, notices);
         let admin = draft.text("listen.admin");

@@ -265,6 +265,7 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "a list of texts",
     ),
     ("[listen]\nturn = \"0.0.0.0:3478\"", 2, "listen.turn", "not what belongs", "a list of texts"),
+    ("[listen]\nturn = []", 2, "listen.turn", "is empty", "name an address"),
     ("[listen]\nturn = [\"0.0.0.0:65536\"]", 2, "listen.turn", "not an address", "up to 65535"),
     (
         "[listen]\nturn = [\"[::ffff:127.0.0.1]:1\"]",
