@@ -102,6 +102,9 @@ fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, O
     {
         return Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, reason: Refusal::UnknownHost });
     }
+    if let Some(port) = peer.redirect {
+        return Ok((redirect(name, port, path), None));
+    }
     if path != SIGNAL_PATH {
         return Ok((page(path, request.headers()), None));
     }
@@ -165,6 +168,18 @@ fn handshake<B>(request: &Request<B>) -> Result<Page, Refused> {
 }
 
 /// A file of the page, or word that the browser has it, or 404.
+/// The same page over HTTPS. Not permanent: the port is the configuration's of today.
+fn redirect(host: &str, port: u16, path: &str) -> Page {
+    let authority = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+    let headers = response.headers_mut();
+    HeaderValue::try_from(format!("https://{authority}{path}"))
+        .map(|location| headers.insert(header::LOCATION, location))
+        .expect("host and path were parsed as parts of a URL");
+    secure(headers);
+    response
+}
+
 fn page(path: &str, request: &HeaderMap) -> Page {
     let Some(asset) = web_client::asset(path) else {
         let mut response = empty(StatusCode::NOT_FOUND);

@@ -53,6 +53,8 @@ pub struct Peer {
     pub address: Option<IpAddr>,
     /// Whether the stream is encrypted, for the scheme of its own origin.
     pub secure: bool,
+    /// The port of HTTPS, where this stream's listener only sends people there.
+    pub redirect: Option<u16>,
 }
 
 /// What the matcher asks of the relay.

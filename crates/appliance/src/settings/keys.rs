@@ -127,7 +127,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.http",
         kind: Kind::Texts,
         default: "[]",
-        meaning: "Addresses for certificate challenges and redirects; must be empty, this version has none.",
+        meaning: "Addresses, usually port 80, that send people to listen.web.",
     },
     Key {
         path: "listen.trusted_proxies",

@@ -275,7 +275,13 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "of this machine",
     ),
     ("[listen]\nturns = [\"0.0.0.0:5349\"]", 2, "listen.turns", "must be empty", "remove"),
-    ("[listen]\nhttp = [\"0.0.0.0:80\"]", 2, "listen.http", "must be empty", "remove"),
+    (
+        "[listen]\nweb = []\nhttp = [\"0.0.0.0:80\"]",
+        3,
+        "listen.http",
+        "listen.web is empty",
+        "fill listen.web",
+    ),
     ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]", 2, "listen.trusted_proxies", "must be empty", "remove"),
     ("[listen]\nlocal = [\"0.0.0.0:80\"]", 2, "listen.local", "must be a loopback", "listen.web"),
     (
