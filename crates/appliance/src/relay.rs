@@ -10,7 +10,7 @@ use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, DropReason, External,
-    PeerPolicy, SessionKey, StaticUser, WorkerId,
+    PeerPolicy, SessionKey, SharedSecret, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
@@ -23,7 +23,8 @@ pub(crate) struct Bridge {
     /// The configured name; `None`: the one by which a client came.
     name: Option<String>,
     ports: BTreeSet<u16>,
-    /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server there.
+    /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server
+    /// there.
     beside_loopback: Option<IpAddr>,
     /// No credential lives longer than this from now.
     credential_s_max: u64,
@@ -92,7 +93,9 @@ pub(crate) fn config(
         turn: turn_core::Config {
             realm: relay.realm.clone(),
             session_key: key,
+            password_algorithms: relay.password_algorithms.clone(),
             session_peers: policy(relay.peers),
+            shared_secrets: relay.shared_secrets.iter().map(|it| SharedSecret::new(it.expose())).collect(),
             users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
             addresses: AddressPolicy {
                 allow: relay.allow.iter().map(range).collect(),
@@ -138,7 +141,7 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
 
 fn static_user(user: &User, realm: &str) -> StaticUser {
     let password = std::str::from_utf8(user.password.expose()).expect("settings admit text only");
-    StaticUser::new(user.name.clone(), realm, password, policy(user.peers))
+    StaticUser::new(&user.name, realm, password, policy(user.peers))
 }
 
 const fn policy(peers: Peers) -> PeerPolicy {
@@ -160,7 +163,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A host as it stands in a URL: an IPv6 address in brackets, if it is not already.
-fn url_host(host: &str) -> String {
+pub(crate) fn url_host(host: &str) -> String {
     if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }
 

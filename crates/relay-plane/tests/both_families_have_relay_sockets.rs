@@ -9,8 +9,8 @@ use stun_wire::{
     AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, decode_xor_address,
 };
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, External, PeerPolicy,
-    SessionKey, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, External,
+    PasswordAlgorithm, PeerPolicy, SessionKey, StaticUser, WorkerId,
 };
 
 const ID: TransactionId = TransactionId([5; 12]);
@@ -29,6 +29,8 @@ fn start() -> Relay {
         bandwidth: BandwidthLimits::default(),
         turn: turn_core::Config {
             realm: REALM.into(),
+            password_algorithms: vec![PasswordAlgorithm::Md5],
+            shared_secrets: Vec::new(),
             session_key: SessionKey::new([7; 32]),
             session_peers: PeerPolicy::Partner,
             users: vec![StaticUser::new(USER.into(), REALM, PASSWORD, PeerPolicy::Public)],

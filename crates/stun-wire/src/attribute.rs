@@ -41,6 +41,10 @@ impl AttributeType {
     pub const DONT_FRAGMENT: Self = Self(0x001A);
     /// RFC 8489 §14.6
     pub const MESSAGE_INTEGRITY_SHA256: Self = Self(0x001C);
+    /// RFC 8489 §14.12
+    pub const PASSWORD_ALGORITHM: Self = Self(0x001D);
+    /// RFC 8489 §14.4
+    pub const USERHASH: Self = Self(0x001E);
     /// RFC 8489 §14.2
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
     /// RFC 8656 §18.10
@@ -53,6 +57,8 @@ impl AttributeType {
     pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
     /// RFC 8656 §18.12
     pub const ADDRESS_ERROR_CODE: Self = Self(0x8001);
+    /// RFC 8489 §14.11
+    pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
     /// RFC 8489 §14.14
     pub const SOFTWARE: Self = Self(0x8022);
     /// RFC 8489 §14.7

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod algorithms;
 mod allocation;
 mod bandwidth;
 mod budget;
@@ -26,7 +27,9 @@ mod ranges;
 mod reservations;
 mod route;
 mod server;
+mod shared_secret;
 mod slots;
+mod spent;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};
@@ -40,4 +43,6 @@ pub use policy::{AddressPolicy, PeerPolicy, Scope};
 pub use ranges::AddressRange;
 pub use route::{Notice, Offer, Route};
 pub use server::Server;
+pub use shared_secret::SharedSecret;
+pub use stun_wire::PasswordAlgorithm;
 pub use verdict::{Event, Framing, Hop, Verdict};

@@ -20,6 +20,7 @@ use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, FirstByte, Messa
 
 use self::reserve::Reserved;
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
+use crate::algorithms::Algorithms;
 use crate::allocation::{Allocation, RelaySocket};
 use crate::bandwidth::Bandwidth;
 use crate::budget::AnswerBudget;
@@ -36,6 +37,7 @@ use crate::ports::PortPool;
 use crate::random::Random;
 use crate::route::Notice;
 use crate::slots::Slots;
+use crate::spent::Spent;
 use crate::verdict::{Event, Hop, Verdict};
 
 /// The STUN and TURN server of one worker.
@@ -55,6 +57,7 @@ pub struct Server {
     relay_ports: RangeInclusive<u16>,
     old_channels: bool,
     credentials: Credentials,
+    algorithms: Algorithms,
     nonces: Nonces,
     answers: AnswerBudget,
     random: Random,
@@ -74,6 +77,7 @@ pub struct Server {
     numbers: usize,
     /// Reservations that this worker made, with their end, oldest first.
     reserved: VecDeque<Reserved>,
+    spent: Spent,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
     /// Notices of this worker to itself.
@@ -87,7 +91,8 @@ impl Server {
     pub fn new(config: Config, directory: Arc<Mutex<Directory>>, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let keyed = Keyed(random.u64(), random.u64());
-        let nonces = Nonces::new(random.bytes());
+        let algorithms = Algorithms::new(&config.password_algorithms);
+        let nonces = Nonces::new(random.bytes(), algorithms.value().is_some());
         let Config { worker, workers, relay_ports, addresses, .. } = config;
         let workers = workers.max(1);
         let is_mine = |port: &u16| RelayedAddr(([0, 0, 0, 0], *port).into()).worker(workers) == worker;
@@ -99,6 +104,7 @@ impl Server {
             config.realm,
             config.session_key,
             config.session_peers,
+            config.shared_secrets,
             config.users,
             random.bytes(),
         );
@@ -112,6 +118,7 @@ impl Server {
             relay_ports,
             old_channels: config.old_channels,
             credentials,
+            algorithms,
             nonces,
             answers: AnswerBudget::new(config.answers, workers, keyed),
             random,
@@ -127,6 +134,7 @@ impl Server {
             closed_numbers,
             public_ports,
             reserved: VecDeque::new(),
+            spent: Spent::new(keyed),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -303,6 +311,9 @@ impl Server {
             self.allocations[slots.first()].hear(now.mono);
         }
         let done = match message.method() {
+            Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {
+                Err(ErrorCode::AllocationMismatch)
+            }
             Method::ALLOCATE => self.allocate(now.mono, &request, reply),
             Method::REFRESH => self.refresh(now.mono, &request, reply),
             Method::CREATE_PERMISSION => self.create_permission(now.mono, &request, reply),
@@ -345,9 +356,14 @@ impl Server {
         let allocation = self.allocations.remove(slot);
         let port = allocation.relayed.0.port();
         match self.by_tuple[&allocation.tuple].without(slot) {
-            Some(slots) => self.by_tuple.insert(allocation.tuple, slots),
-            None => self.by_tuple.swap_remove(&allocation.tuple),
-        };
+            Some(slots) => {
+                self.by_tuple.insert(allocation.tuple, slots);
+            }
+            None => {
+                self.spent.add(&allocation.tuple, allocation.made_by, now);
+                self.by_tuple.swap_remove(&allocation.tuple);
+            }
+        }
         self.by_port.swap_remove(&port);
         if let Some((session, _)) = allocation.side()
             && let Some(slots) = self.by_session.get_mut(&session)
@@ -446,6 +462,8 @@ const fn is_known_in_binding(kind: AttributeType) -> bool {
         AttributeType::USERNAME
             | AttributeType::MESSAGE_INTEGRITY
             | AttributeType::MESSAGE_INTEGRITY_SHA256
+            | AttributeType::PASSWORD_ALGORITHM
+            | AttributeType::USERHASH
             | AttributeType::REALM
             | AttributeType::NONCE
     )

@@ -190,7 +190,7 @@ fn ginnel_configuration(port: u16, folder: &Path) -> Result<String, String> {
          [listen]\nturn = [\"127.0.0.1:{port}\"]\nturns = []\nweb = []\n\
          local = [\"127.0.0.1:{local}\"]\nadmin = \"127.0.0.1:{admin}\"\n\
          [server]\nworkers = 1\n\
-         [relay]\npeers = \"appliance\"\n\
+         [relay]\nports = \"61000-65535\"\npeers = \"appliance\"\n\
          limits = {{ answers_per_address_s = 0, answers_per_prefix_s = 0 }}\n\
          [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{}\"\npeers = \"appliance\"\n",
         password.display()

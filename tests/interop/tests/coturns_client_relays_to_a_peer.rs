@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
-use interop::{APPLIANCE_USER, Appliance, PASSWORD, PUBLIC_USER, free_udp, limited};
+use interop::{APPLIANCE_USER, Appliance, OLD_SECRET, PASSWORD, PUBLIC_USER, SECRET, free_udp, limited};
 
 /// Messages of each of the two clients.
 const MESSAGES: u32 = 20;
@@ -35,21 +35,20 @@ impl Drop for Peer {
 
 /// Runs the client and returns what it printed, or says what went wrong.
 fn uclient(appliance: &Appliance, user: &str, arguments: &[&str]) -> String {
-    uclient_with(appliance, user, arguments, Rtcp::None)
+    uclient_as(appliance, &["-u", user, "-w", PASSWORD], arguments)
 }
 
-/// Whether a client has a second allocation, on the port after its first.
-#[derive(PartialEq, Eq)]
-enum Rtcp {
-    None,
-    Reserved,
+/// The same for somebody who has other credentials; a client has one allocation.
+fn uclient_as(appliance: &Appliance, credentials: &[&str], arguments: &[&str]) -> String {
+    uclient_with(appliance, &[&["-c"], credentials].concat(), arguments)
 }
 
-fn uclient_with(appliance: &Appliance, user: &str, arguments: &[&str], rtcp: Rtcp) -> String {
+/// The client with all its options; without `-c` it has a second allocation, on the port after its first.
+fn uclient_with(appliance: &Appliance, credentials: &[&str], arguments: &[&str]) -> String {
     let (ip, port) = (appliance.turn.ip().to_string(), appliance.turn.port().to_string());
     let output = limited("turnutils_uclient")
-        .args((rtcp == Rtcp::None).then_some("-c"))
-        .args(["-m", "2", "-n", &MESSAGES.to_string(), "-u", user, "-w", PASSWORD, "-p", &port])
+        .args(["-m", "2", "-n", &MESSAGES.to_string(), "-p", &port])
+        .args(credentials)
         .args(arguments)
         .arg(ip)
         .output()
@@ -106,17 +105,51 @@ fn with_pairs_of_ports_for_rtp_and_rtcp() {
     let appliance = Appliance::start("127.0.0.1".parse().unwrap());
     let peer = Peer::start("127.0.0.1".parse().unwrap());
     let peer_port = peer.1.port().to_string();
+    let public = ["-u", PUBLIC_USER, "-w", PASSWORD];
     // The two 5-tuples of a pair meet the same worker only by chance.
     for _ in 0..4 {
-        uclient_with(&appliance, PUBLIC_USER, &["-e", "127.0.0.1", "-r", &peer_port], Rtcp::Reserved);
+        uclient_with(&appliance, &public, &["-e", "127.0.0.1", "-r", &peer_port]);
     }
-    uclient_with(&appliance, APPLIANCE_USER, &["-y"], Rtcp::Reserved);
+    uclient_with(&appliance, &["-u", APPLIANCE_USER, "-w", PASSWORD], &["-y"]);
 }
 
 #[test]
 fn with_dont_fragment() {
     relays_to_an_echo_server("127.0.0.1", &["-g", "-s"]);
     relays_to_an_echo_server("::1", &["-x", "-g", "-s"]);
+}
+
+#[test]
+fn with_credentials_that_it_mints_from_a_shared_secret() {
+    let ip = "127.0.0.1".parse().unwrap();
+    let appliance = Appliance::start(ip);
+    let peer = Peer::start(ip);
+    let to_peer = ["-e", "127.0.0.1", "-r", &peer.1.port().to_string()];
+    for secret in [SECRET, OLD_SECRET] {
+        for name in ["alice", "@alice:example.org"] {
+            uclient_as(&appliance, &["-u", name, "-W", secret], &to_peer);
+        }
+    }
+    let output = limited("turnutils_uclient")
+        .args(["-c", "-y", "-n", "1", "-u", "alice", "-W", "neither-of-the-two-secrets"])
+        .args(["-p", &appliance.turn.port().to_string(), "127.0.0.1"])
+        .output()
+        .expect("turnutils_uclient; install it: apt-get install coturn");
+    assert!(!output.status.success());
+}
+
+#[test]
+fn with_credentials_that_ginnel_mints() {
+    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    let (name, password) = appliance.minted("@alice:example.org");
+    uclient_as(&appliance, &["-u", &name, "-w", &password], &["-y"]);
+}
+
+#[test]
+fn without_knowing_of_sha256_where_that_is_offered() {
+    let ip = "127.0.0.1".parse().unwrap();
+    let appliance = Appliance::start_with(ip, "password_algorithms = [\"md5\", \"sha256\"]");
+    uclient(&appliance, PUBLIC_USER, &["-y"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stun_wire::{
     AttributeType, ChannelData, ChannelNumber, Class, FirstByte, Message, MessageWriter, Method,
-    TransactionId, decode_xor_address, write_channel_data_header,
+    PasswordAlgorithms, TransactionId, decode_xor_address, write_channel_data_header,
 };
 use turn_core::{Credential, PeerAddr};
 
@@ -131,11 +131,6 @@ impl Client {
         self.inbox.pop_front()
     }
 
-    /// Forgets the nonce, as a client does that was restarted.
-    pub fn forget_nonce(&mut self) {
-        self.signature = None;
-    }
-
     /// A fresh transaction identifier.
     pub fn transaction_id(&mut self) -> TransactionId {
         TransactionId(self.random.bytes())
@@ -207,7 +202,12 @@ impl Client {
         if code_of(message) == Some(401) && self.signature.as_ref().is_some_and(|it| it.realm == realm) {
             return false;
         }
+        //= RFC 8489 §9.2.5: the request must contain a PASSWORD-ALGORITHM with the first algorithm supported
+        let told = message.find(AttributeType::PASSWORD_ALGORITHMS);
+        let algorithms =
+            told.and_then(|told| Some((told.to_vec(), PasswordAlgorithms::new(told).flatten().next()?)));
         self.signature = Some(Signature {
+            algorithms,
             username: self.username.clone(),
             password: self.password.clone(),
             realm: realm.to_vec(),
@@ -240,11 +240,6 @@ impl Granted {
     /// Never: it was parsed before it got here.
     pub fn message(&self) -> Message<'_> {
         Message::parse(&self.0).expect("parsed before")
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
     }
 
     /// XOR-RELAYED-ADDRESS

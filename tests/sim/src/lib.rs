@@ -19,7 +19,6 @@ mod client;
 mod link;
 mod lobby;
 mod model;
-
 mod nat;
 mod random;
 mod relay;
@@ -31,10 +30,9 @@ pub use client::{Client, Failure, Granted, Heard, Ticket};
 pub use link::Link;
 pub use lobby::Lobby;
 pub use model::{Identity, Model};
-
 pub use nat::{Dependence, Nat, NatKind};
 pub use random::Random;
 pub use relay::{Outcome, Packet, Relay};
 pub use request::{Request, Signature};
-pub use turn_core::{DropReason, PeerPolicy, SessionId, Side};
+pub use turn_core::{Credential, DropReason, PasswordAlgorithm, PeerPolicy, SessionId, SharedSecret, Side};
 pub use world::{ClientId, RELAY_PORT, RELAY_PORTS, RELAY_V4, RELAY_V6, Setup, SiteId, World};

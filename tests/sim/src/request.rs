@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 
-use stun_wire::{AttributeType, Class, IntegrityKey, MessageWriter, Method, TransactionId};
+use stun_wire::{
+    AttributeType, Class, IntegrityKey, MessageWriter, Method, PasswordAlgorithm, TransactionId,
+};
 
 /// A method and its attributes, in the order in which they go onto the wire.
 #[derive(Clone)]
@@ -66,11 +68,6 @@ impl Request {
         self
     }
 
-    /// What is asked for.
-    pub const fn method(&self) -> Method {
-        self.method
-    }
-
     /// The whole message, signed if there is somebody to sign it.
     pub fn write(&self, id: TransactionId, signature: Option<&Signature>) -> Vec<u8> {
         self.write_as(Class::Request, id, signature)
@@ -90,8 +87,13 @@ impl Request {
             writer
                 .attribute(AttributeType::USERNAME, &signature.username)
                 .attribute(AttributeType::REALM, &signature.realm)
-                .attribute(AttributeType::NONCE, &signature.nonce)
-                .integrity(&signature.key());
+                .attribute(AttributeType::NONCE, &signature.nonce);
+            if let Some((told, chosen)) = &signature.algorithms {
+                writer
+                    .attribute(AttributeType::PASSWORD_ALGORITHMS, told)
+                    .attribute(AttributeType::PASSWORD_ALGORITHM, &chosen.encode());
+            }
+            writer.integrity(&signature.key());
         }
         out
     }
@@ -108,12 +110,15 @@ pub struct Signature {
     pub realm: Vec<u8>,
     /// NONCE
     pub nonce: Vec<u8>,
+    /// PASSWORD-ALGORITHMS as it was told, and what was chosen from it.
+    pub algorithms: Option<(Vec<u8>, PasswordAlgorithm)>,
 }
 
 impl Signature {
-    /// The key of the password algorithm MD5, which is the one that browsers speak.
+    /// The key of the chosen algorithm, or of MD5, which is the one that browsers speak.
     pub(crate) fn key(&self) -> IntegrityKey {
-        IntegrityKey::long_term_md5(&self.username, &self.realm, &self.password)
+        let algorithm = self.algorithms.as_ref().map_or(PasswordAlgorithm::Md5, |(_, chosen)| *chosen);
+        IntegrityKey::long_term(algorithm, &self.username, &self.realm, &self.password)
     }
 }
 

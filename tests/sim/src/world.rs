@@ -8,7 +8,8 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
-    Directory, Now, PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
+    Directory, Now, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side, StaticUser,
+    WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -28,7 +29,8 @@ pub struct World {
     relay: Relay,
     sites: Vec<Site>,
     people: Vec<Person>,
-    peers: BTreeMap<SocketAddr, Peer>,
+    /// What reached each plain peer, and from where.
+    peers: BTreeMap<SocketAddr, Vec<(SocketAddr, Vec<u8>)>>,
     on_the_wire: BTreeMap<(Duration, u64), Packet>,
     sent: u64,
     record: Vec<Packet>,
@@ -122,7 +124,7 @@ impl World {
     /// A plain peer on the internet that sends everything back to where it came from.
     pub fn echo(&mut self, address: &str) -> SocketAddr {
         let address = address.parse().expect("a socket address");
-        self.peers.insert(address, Peer { heard: Vec::new() });
+        self.peers.insert(address, Vec::new());
         address
     }
 
@@ -221,7 +223,7 @@ impl World {
     /// # Panics
     /// Where there is no such peer.
     pub fn heard_by_peer(&mut self, peer: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {
-        std::mem::take(&mut self.peers.get_mut(&peer).expect("a peer of this world").heard)
+        std::mem::take(self.peers.get_mut(&peer).expect("a peer of this world"))
     }
 
     /// A datagram for the relay's clients' port out of nowhere, from any source that one may claim, and what
@@ -395,8 +397,8 @@ impl World {
         let ip = packet.to.ip();
         if ip == RELAY_V4 || ip == RELAY_V6 {
             self.last_outcome = self.relay.handle_packet(self.clock(), &packet);
-        } else if let Some(peer) = self.peers.get_mut(&packet.to) {
-            peer.heard.push((packet.from, packet.datagram.clone()));
+        } else if let Some(heard) = self.peers.get_mut(&packet.to) {
+            heard.push((packet.from, packet.datagram.clone()));
             let back = Packet { from: packet.to, to: packet.from, datagram: packet.datagram };
             self.put_on_the_wire(self.now, back);
         } else if let Some(at) = self.sites.iter().position(|site| site.outside == ip) {
@@ -426,8 +428,12 @@ pub struct Setup {
     pub seed: u64,
     /// How many workers the relay has.
     pub workers: u16,
+    /// What clients may make keys with.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
     /// What holders of session credentials may reach.
     pub session_peers: PeerPolicy,
+    /// Secrets shared with other software.
+    pub shared_secrets: Vec<&'static str>,
     /// Static users; their passwords follow from their names.
     pub users: Vec<(&'static str, PeerPolicy)>,
     /// Ranges opened to `public` users.
@@ -450,7 +456,9 @@ impl Setup {
         Self {
             seed,
             workers: 2,
+            password_algorithms: vec![PasswordAlgorithm::Md5],
             session_peers: PeerPolicy::Partner,
+            shared_secrets: Vec::new(),
             users: vec![("user", PeerPolicy::Public)],
             allow: Vec::new(),
             deny: Vec::new(),
@@ -464,12 +472,15 @@ impl Setup {
     fn config(&self, worker: WorkerId) -> Config {
         let users = self.users.iter().map(|(name, peers)| {
             let credential = user_credential(name);
-            StaticUser::new(credential.username, REALM, &credential.password, *peers)
+            StaticUser::new(&credential.username, REALM, &credential.password, *peers)
         });
+        let secrets = self.shared_secrets.iter();
         Config {
             realm: REALM.into(),
             session_key: SessionKey::new(SESSION_KEY),
+            password_algorithms: self.password_algorithms.clone(),
             session_peers: self.session_peers,
+            shared_secrets: secrets.map(|secret| SharedSecret::new(secret.as_bytes())).collect(),
             users: users.collect(),
             addresses: AddressPolicy {
                 allow: self.allow.clone(),
@@ -511,11 +522,6 @@ struct Person {
     address: SocketAddr,
     server: SocketAddr,
     client: Client,
-}
-
-/// A plain peer.
-struct Peer {
-    heard: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 fn user_credential(name: &str) -> Credential {
