@@ -455,7 +455,8 @@ impl Setup {
         }
     }
 
-    fn config(&self, worker: WorkerId) -> Config {
+    /// What a server of this worker is told, for a test that drives one by itself.
+    pub fn config(&self, worker: WorkerId) -> Config {
         let users = self.users.iter().map(|(name, peers)| {
             let credential = user_credential(name);
             StaticUser::new(credential.username, REALM, &credential.password, *peers)
