@@ -23,7 +23,8 @@ pub(crate) struct Bridge {
     /// The configured name; `None`: the one by which a client came.
     name: Option<String>,
     ports: BTreeSet<u16>,
-    /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server there.
+    /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server
+    /// there.
     beside_loopback: Option<IpAddr>,
     /// No credential lives longer than this from now.
     credential_s_max: u64,

@@ -102,9 +102,10 @@ impl Allocation {
         now: Duration,
     ) -> Result<usize, ErrorCode> {
         for peering in &self.peerings {
-            let Some(channel) = peering.channel.filter(|channel| channel.is_tied(now)) else { continue };
-            //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address; the
-            //= transport address is not currently bound to a different channel number
+            let tied = peering.channel.filter(|channel| channel.is_tied(now));
+            let Some(channel) = tied else { continue };
+            //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address;
+            //= the transport address is not currently bound to a different channel number
             if (channel.number == number) != (peering.peer == peer) {
                 return Err(ErrorCode::BadRequest);
             }

@@ -1,5 +1,5 @@
-//! How many answers may go to those who have not proved that they can hear them. In tables of constant size: a
-//! million forged sources cost no more memory than one. Design: relay.md §3.
+//! How many answers may go to those who have not proved that they can hear them. In tables of constant size:
+//! a million forged sources cost no more memory than one. Design: relay.md §3.
 
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
@@ -35,8 +35,8 @@ impl AnswerBudget {
         }
     }
 
-    /// Whether an answer may leave. Over budget one in eight still does, at random: a real client in a flooded
-    /// network gets through within its retransmissions.
+    /// Whether an answer may leave. Over budget one in eight still does, at random: a real client in a
+    /// flooded network gets through within its retransmissions.
     pub(crate) fn admits(&mut self, client: ClientAddr, now: Duration, random: &mut Random) -> bool {
         let (address, prefix) = keys(client.0.ip());
         let now_ms = u32::try_from(now.as_millis() & u128::from(u32::MAX)).expect("32 bits");

@@ -243,8 +243,8 @@ impl Server {
                 Class::Request,
                 Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
             ) => self.handle_request(now, tuple, &message, reply),
-            //= RFC 8489 §6.3.1: a response or an unknown method is never answered, so that two servers can't be made
-            //= to talk to each other
+            //= RFC 8489 §6.3.1: a response or an unknown method is never answered, so that two servers
+            //= can't be made to talk to each other
             _ => Verdict::Drop(DropReason::NotARequest),
         }
     }

@@ -71,7 +71,7 @@ export class Server {
       .filter((line) => line !== "");
   }
 
-  /** The sum of a metric over its labels, or over those series that have `label`; 0 where nothing was counted. */
+  /** The sum of a metric over its labels, or over those series that have `label`; 0 where there is none. */
   async metric(name, label = "") {
     const text = await (await fetch(`${this.#admin}/metrics`)).text();
     const lines = text

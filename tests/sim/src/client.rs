@@ -131,11 +131,6 @@ impl Client {
         self.inbox.pop_front()
     }
 
-    /// Forgets the nonce, as a client does that was restarted.
-    pub fn forget_nonce(&mut self) {
-        self.signature = None;
-    }
-
     /// A fresh transaction identifier.
     pub fn transaction_id(&mut self) -> TransactionId {
         TransactionId(self.random.bytes())
@@ -240,11 +235,6 @@ impl Granted {
     /// Never: it was parsed before it got here.
     pub fn message(&self) -> Message<'_> {
         Message::parse(&self.0).expect("parsed before")
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
     }
 
     /// XOR-RELAYED-ADDRESS

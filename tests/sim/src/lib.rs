@@ -19,7 +19,6 @@ mod client;
 mod link;
 mod lobby;
 mod model;
-
 mod nat;
 mod random;
 mod relay;
@@ -31,7 +30,6 @@ pub use client::{Client, Failure, Granted, Heard, Ticket};
 pub use link::Link;
 pub use lobby::Lobby;
 pub use model::{Identity, Model};
-
 pub use nat::{Dependence, Nat, NatKind};
 pub use random::Random;
 pub use relay::{Outcome, Packet, Relay};

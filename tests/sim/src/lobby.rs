@@ -65,15 +65,10 @@ impl Lobby {
         self.mailboxes.get_mut(&visitor)?.credential.take()
     }
 
-    /// Takes the oldest message for somebody.
-    pub fn poll_message(&mut self, visitor: ConnectionId) -> Option<Value> {
-        self.mailboxes.get_mut(&visitor)?.messages.pop_front()
-    }
-
     /// Takes the oldest candidate that a partner told, and where it leads.
     pub fn poll_candidate(&mut self, visitor: ConnectionId) -> Option<SocketAddr> {
         loop {
-            let message = self.poll_message(visitor)?;
+            let message = self.mailboxes.get_mut(&visitor)?.messages.pop_front()?;
             let Some(text) = message["body"]["cand"][0]["candidate"].as_str() else { continue };
             let fields: Vec<&str> = text.split(' ').collect();
             return Some(SocketAddr::new(fields[4].parse().ok()?, fields[5].parse().ok()?));

@@ -29,6 +29,7 @@ pub struct Relay {
     sockets: BTreeSet<u16>,
     binds_to_refuse: usize,
     binds_tried: Vec<u16>,
+    notices_to_lose: usize,
     outbox: VecDeque<Packet>,
     random: Random,
 }
@@ -58,6 +59,7 @@ impl Relay {
             sockets: BTreeSet::new(),
             binds_to_refuse: 0,
             binds_tried: Vec::new(),
+            notices_to_lose: 0,
             outbox: VecDeque::new(),
             random,
         }
@@ -117,6 +119,11 @@ impl Relay {
     /// Lets the next relay sockets fail to bind.
     pub const fn refuse_binds(&mut self, count: usize) {
         self.binds_to_refuse = count;
+    }
+
+    /// Loses the next notices between workers, as a full mailbox does.
+    pub const fn lose_notices(&mut self, count: usize) {
+        self.notices_to_lose = count;
     }
 
     /// When [`Relay::handle_deadline`] is due.
@@ -233,6 +240,7 @@ impl Relay {
                         |_, it| !matches!(it, Pending::Bind { port: opening, .. } if *opening == port),
                     );
                 }
+                Event::Tell { .. } if self.notices_to_lose > 0 => self.notices_to_lose -= 1,
                 Event::Tell { worker: to, notice } => {
                     let newest = self.newest.get(&(worker.0, to.0)).copied().unwrap_or_default();
                     let at = newest.max(now + self.moment());

@@ -61,11 +61,6 @@ impl Request {
         self
     }
 
-    /// What is asked for.
-    pub const fn method(&self) -> Method {
-        self.method
-    }
-
     /// The whole message, signed if there is somebody to sign it.
     pub fn write(&self, id: TransactionId, signature: Option<&Signature>) -> Vec<u8> {
         self.write_as(Class::Request, id, signature)

@@ -28,7 +28,8 @@ pub struct World {
     relay: Relay,
     sites: Vec<Site>,
     people: Vec<Person>,
-    peers: BTreeMap<SocketAddr, Peer>,
+    /// What reached each plain peer, and from where.
+    peers: BTreeMap<SocketAddr, Vec<(SocketAddr, Vec<u8>)>>,
     on_the_wire: BTreeMap<(Duration, u64), Packet>,
     sent: u64,
     record: Vec<Packet>,
@@ -122,7 +123,7 @@ impl World {
     /// A plain peer on the internet that sends everything back to where it came from.
     pub fn echo(&mut self, address: &str) -> SocketAddr {
         let address = address.parse().expect("a socket address");
-        self.peers.insert(address, Peer { heard: Vec::new() });
+        self.peers.insert(address, Vec::new());
         address
     }
 
@@ -221,7 +222,7 @@ impl World {
     /// # Panics
     /// Where there is no such peer.
     pub fn heard_by_peer(&mut self, peer: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {
-        std::mem::take(&mut self.peers.get_mut(&peer).expect("a peer of this world").heard)
+        std::mem::take(self.peers.get_mut(&peer).expect("a peer of this world"))
     }
 
     /// A datagram for the relay's clients' port out of nowhere, from any source that one may claim, and what
@@ -395,8 +396,8 @@ impl World {
         let ip = packet.to.ip();
         if ip == RELAY_V4 || ip == RELAY_V6 {
             self.last_outcome = self.relay.handle_packet(self.clock(), &packet);
-        } else if let Some(peer) = self.peers.get_mut(&packet.to) {
-            peer.heard.push((packet.from, packet.datagram.clone()));
+        } else if let Some(heard) = self.peers.get_mut(&packet.to) {
+            heard.push((packet.from, packet.datagram.clone()));
             let back = Packet { from: packet.to, to: packet.from, datagram: packet.datagram };
             self.put_on_the_wire(self.now, back);
         } else if let Some(at) = self.sites.iter().position(|site| site.outside == ip) {
@@ -506,11 +507,6 @@ struct Person {
     address: SocketAddr,
     server: SocketAddr,
     client: Client,
-}
-
-/// A plain peer.
-struct Peer {
-    heard: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 fn user_credential(name: &str) -> Credential {

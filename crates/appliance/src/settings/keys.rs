@@ -243,7 +243,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "relay.limits.answers_per_address_s",
         kind: Kind::Number { min: 0, max: 1_000_000 },
         default: "10",
-        meaning: "Answers a second to one address (IPv6: /64) before it proves that it hears them; 0: no limit.",
+        meaning: "Answers a second to one address (IPv6: /64) that has proved nothing; 0: no limit.",
     },
     Key {
         path: "relay.limits.answers_per_prefix_s",
