@@ -439,6 +439,8 @@ pub struct Setup {
     pub old_channels: bool,
     /// How many allocations there may be.
     pub limits: AllocationLimits,
+    /// How many answers unproved senders may get; lifted by default.
+    pub answers: AnswerLimits,
 }
 
 impl Setup {
@@ -453,6 +455,7 @@ impl Setup {
             deny: Vec::new(),
             old_channels: false,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
+            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
         }
     }
 
@@ -476,7 +479,7 @@ impl Setup {
                 own_ips: vec![RELAY_V4, RELAY_V6],
             },
             external: Vec::new(),
-            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
+            answers: self.answers,
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,
             lifetime_max: Duration::from_secs(3600),

@@ -1,5 +1,5 @@
-//! The same bytes to `stun-wire` and to the `stun` crate: where the two disagree, the disagreement is one of a
-//! list, [`Difference`], each explained in the README. RFC 8489 §5, §14.
+//! The same bytes to `stun-wire` and to the `stun` crate: where the two disagree, the disagreement is one of
+//! a list, [`Difference`], each explained in the README. RFC 8489 §5, §14.
 
 use std::net::SocketAddr;
 
