@@ -1,7 +1,7 @@
 //! What an idle allocation costs in CPU time and in memory, server beside server. Not its traffic.
 //!
-//! Every client lives in a network of its own, so no limit per network is met, and its socket is closed once it
-//! holds its allocation: an idle client sends nothing.
+//! Every client lives in a network of its own, so no limit per network is met, and its socket is closed once
+//! it holds its allocation: an idle client sends nothing.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! What strangers leave behind in the server's memory: requests of several forms, each from an address and port
-//! that nobody used before. Not how fast they are refused.
+//! What strangers leave behind in the server's memory: requests of several forms, each from an address that
+//! nobody used before. Not how fast they are refused.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;

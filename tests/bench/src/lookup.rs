@@ -1,8 +1,8 @@
 //! The core's time per packet with 10 to 10,000 allocations, in this process and without sockets: whether a
 //! look-up stays one hash. Not the kernel's share.
 //!
-//! With ten clients talking among however many, only the look-up can grow; with all talking, the caches no longer
-//! hold what is looked up.
+//! With ten clients talking among however many, only the look-up can grow; with all talking, the caches no
+//! longer hold what is looked up.
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Measures what a relay costs: CPU time per packet beside a bare forwarder, CPU and memory per allocation beside
-//! coturn, memory after a flood of strangers, and the core's time per packet with few and many allocations.
+//! Measures what a relay costs: CPU time per packet beside a bare forwarder, CPU and memory per allocation
+//! beside coturn, memory after a flood of strangers, the time per packet with few and with many allocations.
 //!
 //! It measures and asserts no times: machines differ, and the ratio between rows of one table is the result.
 
