@@ -38,3 +38,14 @@ test("a room is entered by its link, holds two, and outlives a guest", () =>
       "the log does not know the room",
     );
   }));
+
+test("a server without rooms offers none", () =>
+  scene(
+    async ({ server, browser }) => {
+      const page = await browser.visit(server.url);
+      await page.sees("Server connected");
+      await page.cannotSee("Open a room");
+      await page.cannotSee("A room is for someone you know");
+    },
+    { configuration: "[match]\nrooms = false\n" },
+  ));

@@ -3,6 +3,7 @@
 //! It assembles, configures and reports; protocol logic lives in the cores, sockets in the planes.
 
 mod admin;
+pub mod credentials;
 mod limits;
 pub mod logs;
 pub mod metrics;

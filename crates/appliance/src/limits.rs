@@ -14,6 +14,19 @@ pub(crate) const PASSWORD_FILE_BYTES_MAX: u64 = 1_024;
 /// A password of a static user: it protects a relay that the whole Internet can try.
 pub(crate) const PASSWORD_BYTES_MIN: usize = 8;
 
+/// A file of shared secrets, one a line.
+pub(crate) const SHARED_SECRETS_FILE_BYTES_MAX: u64 = 4_096;
+
+/// A shared secret: whoever finds it out, off line and at leisure, has an open relay.
+pub(crate) const SHARED_SECRET_BYTES_MIN: usize = 16;
+
+/// Shared secrets: the present one, the next, and what has not yet been replaced everywhere. A wrong password
+/// is tried with each.
+pub(crate) const SHARED_SECRETS_MAX: usize = 4;
+
+/// The longest time for which a shared-secret credential is minted here, in seconds: thirty days.
+pub(crate) const CREDENTIAL_TTL_S_MAX: u64 = 30 * 86_400;
+
 /// RFC 8489 §14.3: a user name is shorter than 509 bytes.
 pub(crate) const USER_NAME_BYTES_MAX: usize = 508;
 

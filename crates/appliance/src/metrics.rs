@@ -46,8 +46,12 @@ pub struct SignalNumbers {
     pub connections: u64,
     /// People who wait now.
     pub waiting: u64,
+    /// Open rooms now.
+    pub rooms: u64,
     /// Sessions now.
     pub sessions: u64,
+    /// HTTP requests since the start.
+    pub requests: u64,
     /// Matches since the start.
     pub matches: u64,
     /// Messages since the start.
@@ -135,7 +139,9 @@ impl Page {
     fn signal(&self, numbers: &SignalNumbers) {
         self.gauge("ginnel_signal_connections", "Signaling connections now.", numbers.connections);
         self.gauge("ginnel_signal_waiting", "People who wait now.", numbers.waiting);
+        self.gauge("ginnel_signal_rooms", "Open rooms now.", numbers.rooms);
         self.gauge("ginnel_signal_sessions", "Sessions now.", numbers.sessions);
+        self.counters("ginnel_signal_requests_total", "HTTP requests.", &[], [([], numbers.requests)]);
         self.counters("ginnel_signal_matches_total", "Matches.", &[], [([], numbers.matches)]);
         self.counters("ginnel_signal_messages_total", "Signaling messages.", &[], [([], numbers.messages)]);
         self.counters(
@@ -245,7 +251,9 @@ mod tests {
         metrics.signal(Box::new(|| SignalNumbers {
             connections: 6,
             waiting: 7,
+            rooms: 15,
             sessions: 8,
+            requests: 16,
             matches: 9,
             messages: 10,
             errors_by_code: vec![("bad-json", 13)],
@@ -262,7 +270,9 @@ mod tests {
             "ginnel_relay_allocations 5",
             "ginnel_signal_connections 6",
             "ginnel_signal_waiting 7",
+            "ginnel_signal_rooms 15",
             "ginnel_signal_sessions 8",
+            "ginnel_signal_requests_total 16",
             "ginnel_signal_matches_total 9",
             "ginnel_signal_messages_total 10",
             "ginnel_signal_errors_total{code=\"bad-json\"} 13",

@@ -10,7 +10,7 @@ use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, DropReason, External, PeerPolicy,
-    SessionKey, StaticUser, WorkerId,
+    SessionKey, SharedSecret, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
@@ -89,7 +89,9 @@ pub(crate) fn config(
         turn: turn_core::Config {
             realm: relay.realm.clone(),
             session_key: key,
+            password_algorithms: relay.password_algorithms.clone(),
             session_peers: policy(relay.peers),
+            shared_secrets: relay.shared_secrets.iter().map(|it| SharedSecret::new(it.expose())).collect(),
             users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
             addresses: AddressPolicy {
                 allow: relay.allow.iter().map(range).collect(),
@@ -135,7 +137,7 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
 
 fn static_user(user: &User, realm: &str) -> StaticUser {
     let password = std::str::from_utf8(user.password.expose()).expect("settings admit text only");
-    StaticUser::new(user.name.clone(), realm, password, policy(user.peers))
+    StaticUser::new(&user.name, realm, password, policy(user.peers))
 }
 
 const fn policy(peers: Peers) -> PeerPolicy {
@@ -157,7 +159,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A host as it stands in a URL: an IPv6 address in brackets, if it is not already.
-fn url_host(host: &str) -> String {
+pub(crate) fn url_host(host: &str) -> String {
     if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }
 

@@ -30,8 +30,8 @@ pub struct Appliance {
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
-    page_listeners: [Web; 2],
-    page_tasks: [JoinHandle<()>; 2],
+    page_listeners: [Web; 3],
+    page_tasks: [JoinHandle<()>; 3],
     signal: Signal,
     relay: Relay,
     listening: Vec<Listening>,
@@ -110,15 +110,23 @@ impl Appliance {
             Ok::<_, StartError>((web, queue))
         };
         let (web, web_queue) = open(WEB, &listen.web, Some(tls))?;
+        let (http, http_queue) = open(HTTP, &listen.http, None)?;
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
 
-        let sockets = [&web, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
+        let sockets =
+            [&web, &http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
         let (relay, signal) = start_relay_and_signal(settings, sockets)?;
         listening.splice(0..0, relay.listening().iter().map(|address| listening_turn(*address)));
+        let https = web.addresses().first().map(SocketAddr::port);
+        let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
+        let of_http = move |from| Peer { address: Some(from), secure: false, redirect: https };
+        // All of its clients have the same address: a browser's on this machine or a proxy's.
+        let of_local = |_| Peer { address: None, secure: false, redirect: None };
         let page_tasks = [
-            tokio::spawn(feed(web_queue, signal.clone(), true)),
-            tokio::spawn(feed(local_queue, signal.clone(), false)),
+            tokio::spawn(feed(web_queue, signal.clone(), of_web)),
+            tokio::spawn(feed(http_queue, signal.clone(), of_http)),
+            tokio::spawn(feed(local_queue, signal.clone(), of_local)),
         ];
         let handle = relay.handle();
         metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
@@ -127,7 +135,7 @@ impl Appliance {
         let admin = Admin::new(metrics);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
-        let page_listeners = [web, local];
+        let page_listeners = [web, http, local];
         Ok(Self {
             admin,
             admin_listener,
@@ -270,7 +278,9 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
     SignalNumbers {
         connections: matcher.connections,
         waiting: matcher.waiting,
+        rooms: matcher.rooms,
         sessions: matcher.sessions,
+        requests: counters.requests_total,
         matches: matcher.matches_total,
         messages: matcher.messages_total,
         errors_by_code: matcher.errors().map(|(code, number)| (code.label(), number)).collect(),
@@ -280,10 +290,10 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
 
 /// Serves each stream of a queue on a task of its own, until the queue ends. The listener's limits bound the
 /// tasks, because a stream keeps its place.
-async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, secure: bool) {
+async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, peer: impl Fn(IpAddr) -> Peer) {
     while let Some(Decrypted { stream, from }) = queue.recv().await {
-        let signal = signal.clone();
-        tokio::spawn(async move { signal.serve(stream, Peer { address: from, secure }).await });
+        let (signal, peer) = (signal.clone(), peer(from));
+        tokio::spawn(async move { signal.serve(stream, peer).await });
     }
 }
 
@@ -317,6 +327,8 @@ const WEB: Listener = Listener {
         handshakes: WEB_HANDSHAKES_MAX,
     },
 };
+
+const HTTP: Listener = Listener { key: "listen.http", name: "http", service: "to HTTPS", caps: WEB.caps };
 
 /// All its clients share the prefix of loopback, so the prefix has no limit of its own.
 const LOCAL: Listener = Listener {

@@ -14,6 +14,9 @@ use crate::exit::{self, CONFIGURATION};
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Say whether a file, with the environment, is a valid configuration; tell all problems at once.
+    ///
+    /// Files that it names are read too; addresses are not tried.
+    #[command(after_help = exit::HELP)]
     Check {
         /// The file.
         file: PathBuf,
@@ -21,7 +24,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the default configuration as a commented file.
+    /// Print the default configuration as a commented file, to start one's own from.
     Default,
     /// Print the effective configuration and where each value comes from; secrets are never in it.
     Show {

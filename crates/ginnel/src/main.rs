@@ -3,15 +3,19 @@
 //! What the commands do is `appliance`'s business.
 
 mod config;
+mod credentials;
 mod exit;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 /// A private chat stack in one binary: matcher, STUN and TURN relay, web client.
+///
+/// `ginnel serve` needs no configuration: it prints the address of the page, which works on this machine.
 #[derive(Parser)]
 #[command(version, after_help = exit::HELP)]
 struct Arguments {
@@ -22,11 +26,30 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the appliance until SIGTERM or Ctrl-C; a second one stops it at once.
+    ///
+    /// Every key of the configuration can be overridden by a variable GINNEL_SECTION_KEY, as GINNEL_LOG_LEVEL
+    /// does log.level; `ginnel config default` prints them all.
     #[command(after_help = exit::HELP)]
     Serve {
         /// Configuration file; without one, the defaults and the environment hold.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Mint a time-limited TURN credential for other software from the shared secret.
+    #[command(after_help = exit::HELP)]
+    Credentials {
+        /// Configuration file that names the secret's file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// What the user name has behind its time; without it, the time is all of the name.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// How long it lets its holder in, like 90s, 30m, 1h or 7d.
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = credentials::parse_time)]
+        ttl: Duration,
+        /// Print JSON, as `RTCIceServer` wants it.
+        #[arg(long)]
+        json: bool,
     },
     /// Check, print and explain the configuration.
     #[command(subcommand, after_help = exit::HELP)]
@@ -37,5 +60,8 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Config(command) => config::run(&command),
+        Command::Credentials { config, user, ttl, json } => {
+            credentials::run(config.as_deref(), user.as_deref(), ttl, json)
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     /// The room it belongs to, alone or in a session.
     pub(crate) room: Option<RoomCode>,
-    /// What it asked for last, for a `next` that says nothing.
+    /// What it asked for last, for a `next` that says nothing; forgotten when it leaves or cancels.
     pub(crate) want: Option<Want>,
     pub(crate) malformed: u8,
     pub(crate) recent: Recent,

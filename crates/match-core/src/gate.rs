@@ -87,6 +87,26 @@ pub enum BadPayload {
     TooManyLines,
 }
 
+impl BadPayload {
+    /// For people who write programs.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Address => "an attribute of the description holds an IP address",
+            Self::Candidate => "a candidate is not as RFC 8839 writes it, or too long",
+            Self::CandidateNotRelayed => {
+                "a candidate is not of type relay over udp; set iceTransportPolicy to relay"
+            }
+            Self::Crypto => "the description holds keys in the clear: a=crypto, a=key-mgmt or k=",
+            Self::Description => "the description is not as RFC 8866 writes it, or bye is not true",
+            Self::Fingerprint => "a fingerprint is missing, malformed or weaker than sha-256",
+            Self::Profile => "only UDP/TLS/RTP/SAVPF and UDP/DTLS/SCTP may be asked for",
+            Self::Setup => "a=setup must be actpass, active or passive",
+            Self::TooManyCandidates => "more candidates for this description than welcome.limits allows",
+            Self::TooManyLines => "the description has too many lines or media sections",
+        }
+    }
+}
+
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Clean {

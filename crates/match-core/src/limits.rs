@@ -14,7 +14,8 @@ pub struct Config {
     pub room_size: u8,
     /// How long a session and its credentials last at most, in seconds.
     pub session_ttl_s: u64,
-    /// How long the server remembers anything of a session after its end, in seconds; told in `welcome`.
+    /// Within how many seconds of its end a session is forgotten; told in `welcome`. Partners met and
+    /// credentials to be refused are remembered longer, as numbers that name nobody.
     pub retention_s: u64,
     /// The adjustable bounds.
     pub limits: Limits,

@@ -159,16 +159,20 @@ impl Matcher {
             ClientMessage::Plain { session, n, body } => self.handle_plain(from, session, n, body, now),
             ClientMessage::Next { want } => self.handle_next(from, want, now),
             ClientMessage::Leave if matches!(state, Some(State::InRoom | State::Matched(_))) => {
-                self.free(from, GoneReason::Left, now);
-                Ok(())
+                self.stop(from, now)
             }
-            ClientMessage::Cancel if state == Some(State::Waiting) => {
-                self.take_ticket(from);
-                self.enter(from, State::Greeted, now);
-                Ok(())
-            }
+            ClientMessage::Cancel if state == Some(State::Waiting) => self.stop(from, now),
             ClientMessage::Leave | ClientMessage::Cancel => Err(ErrorCode::BadState),
         }
+    }
+
+    /// Ends whatever a connection is in, at its own wish, and forgets what it asked for.
+    fn stop(&mut self, from: ConnectionId, now: Now) -> Result<(), ErrorCode> {
+        self.free(from, GoneReason::Left, now);
+        if let Some(own) = self.connection_mut(from) {
+            own.want = None;
+        }
+        Ok(())
     }
 
     fn handle_hello(&mut self, from: ConnectionId, v: u64, now: Now) -> Result<(), ErrorCode> {

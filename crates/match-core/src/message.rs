@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::gate::GatedBody;
+use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{RoomCode, SessionId};
 use crate::limits::{CANDIDATES_MAX, Config, LANGS_MAX, MESSAGE_BYTES_MAX, TAGS_MAX};
 
@@ -113,6 +113,11 @@ pub const fn error_retry(code: ErrorCode, retry_ms: u64) -> ServerMessage {
     ServerMessage::Error { code, text: code.text(), retry_ms: Some(retry_ms), fatal: false }
 }
 
+/// What the gate says of a body it did not let pass.
+pub(crate) const fn bad_payload(reason: BadPayload) -> ServerMessage {
+    ServerMessage::Error { code: ErrorCode::BadPayload, text: reason.text(), retry_ms: None, fatal: false }
+}
+
 /// What the server asks of its clients.
 #[derive(Clone, Serialize)]
 pub struct Policy {
@@ -122,7 +127,7 @@ pub struct Policy {
     pub require_sealed: bool,
     /// Whether rooms may be opened and joined.
     pub rooms: bool,
-    /// How long traces of a session may outlive it, in seconds.
+    /// Within how many seconds of its end a session is forgotten.
     pub retention_s: u64,
 }
 

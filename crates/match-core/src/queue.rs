@@ -152,11 +152,10 @@ impl Queue {
 ///
 /// Keyed hashes stand for the words, so that nobody can choose two words that fall together.
 fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Box<[u64]> {
-    let with_joker = |list: &[String], insists: bool| {
-        let words: Vec<_> = list.iter().map(|word| Some(word.clone())).collect();
+    fn with_joker(list: &[String], insists: bool) -> Vec<Option<&str>> {
         let joker = (!insists || list.is_empty()).then_some(None);
-        words.into_iter().chain(joker).collect::<Vec<_>>()
-    };
+        list.iter().map(|word| Some(word.as_str())).chain(joker).collect()
+    }
     let media = [Some(want.media as u8), None];
     let media = if step < 3 { &media[..1] } else { &media[..] };
     let langs = with_joker(&want.langs, step < 2);
@@ -169,7 +168,7 @@ fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Box<[u64]> {
                 hasher.write_u8(media.unwrap_or(u8::MAX));
                 for word in [lang, tag] {
                     // 0xff is in no UTF-8 text, so words cannot run together or look like the joker.
-                    hasher.write(word.as_deref().map_or(&[0xff][..], str::as_bytes));
+                    hasher.write(word.map_or(&[0xff][..], str::as_bytes));
                     hasher.write_u8(0xff);
                 }
                 keys.push(hasher.finish());

@@ -222,8 +222,18 @@ fn is_strong_fingerprint(text: &str) -> bool {
     value.split(':').count() == bytes && value.split(':').all(pair)
 }
 
-/// Whether any part of a text reads as an IP address.
+/// Whether any part of a text reads as an IP address, for IPv4 also one that is glued to something or written
+/// with more zeros than a parser takes.
 fn holds_address(text: &str) -> bool {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let parts: Vec<_> = text.split('.').map(str::as_bytes).collect();
+    let dotted = parts.windows(4).any(|four| {
+        let inner = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        is_digit(four[0].last()) && inner(four[1]) && inner(four[2]) && is_digit(four[3].first())
+    });
+    if dotted {
+        return true;
+    }
     let separates = |c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':');
     text.split(separates).any(|part| {
         let part = part.trim_matches('.');
@@ -402,6 +412,9 @@ mod tests {
     fn row_156_an_address_in_a_kept_attribute_is_refused() {
         for value in [
             "fmtp:111 x=198.51.100.7",
+            "fmtp:111 a198.51.100.7",
+            "fmtp:111 198.51.100.7.5b",
+            "fmtp:111 198.051.100.007",
             "mid:2001:db8::7",
             "extmap:1 http://198.51.100.7/",
             "rid:[2001:db8::1]:5",

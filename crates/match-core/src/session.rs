@@ -13,7 +13,7 @@ use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{SessionId, Side};
 use crate::limits::CANDIDATES_MAX;
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, GoneReason, ServerMessage};
+use crate::message::{ErrorCode, GoneReason, ServerMessage, bad_payload};
 use crate::output::{Matched, Output};
 
 /// One session. Arrays are by [`Side::index`].
@@ -35,6 +35,16 @@ impl Session {
     /// The other end.
     pub(crate) fn partner_of(&self, connection: ConnectionId) -> ConnectionId {
         self.sides[self.side_of(connection).other().index()]
+    }
+
+    /// Counts the candidates of a body, if they are not too many.
+    fn admit(&mut self, side: usize, body: GatedBody) -> Result<GatedBody, BadPayload> {
+        let candidates = body.candidates_after(self.candidates[side]);
+        if candidates > CANDIDATES_MAX {
+            return Err(BadPayload::TooManyCandidates);
+        }
+        self.candidates[side] = candidates;
+        Ok(body)
     }
 }
 
@@ -104,12 +114,14 @@ impl Matcher {
         if own.counted[side].checked_add(1) != Some(n) {
             return Err(ErrorCode::BadCounter);
         }
-        let body = body.map_err(|_| ErrorCode::BadPayload)?;
-        let candidates = body.candidates_after(own.candidates[side]);
-        if candidates > CANDIDATES_MAX {
-            return Err(ErrorCode::BadPayload);
-        }
-        own.candidates[side] = candidates;
+        let body = match body.and_then(|body| own.admit(side, body)) {
+            Ok(body) => body,
+            Err(reason) => {
+                self.counters.count_error(ErrorCode::BadPayload);
+                self.send(from, bad_payload(reason));
+                return Ok(());
+            }
+        };
         own.counted[side] = n;
         let partner = own.partner_of(from);
         let is_bye = body.is_bye();

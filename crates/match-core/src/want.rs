@@ -1,8 +1,10 @@
 //! What someone who waits asks for.
 //!
-//! It is not a profile: it lives as long as the ticket or until the connection asks for something else.
+//! It is not a profile: it is wiped at `leave` and `cancel`, with the connection, or when another one is
+//! asked for.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::limits::{LANG_BYTES_MAX, LANGS_MAX, TAG_BYTES_MAX, TAGS_MAX};
 
@@ -30,6 +32,13 @@ impl Want {
     /// The tags both ask for, in this one's order.
     pub(crate) fn common_tags(&self, other: &Self) -> Vec<String> {
         self.tags.iter().filter(|tag| other.tags.contains(tag)).cloned().collect()
+    }
+}
+
+impl Drop for Want {
+    fn drop(&mut self) {
+        self.tags.zeroize();
+        self.langs.zeroize();
     }
 }
 

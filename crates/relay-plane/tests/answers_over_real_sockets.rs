@@ -19,7 +19,9 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
         turn: turn_core::Config {
             realm: "ginnel".into(),
             session_key: SessionKey::new([7; 32]),
+            password_algorithms: Vec::new(),
             session_peers: PeerPolicy::Partner,
+            shared_secrets: Vec::new(),
             users: Vec::new(),
             addresses: AddressPolicy::default(),
             external: Vec::new(),

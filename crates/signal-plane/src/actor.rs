@@ -1,17 +1,17 @@
 //! The matcher's task: one at a time, commands in, messages out.
 //!
-//! It waits for nobody: a connection whose queue is full is dropped, so that a slow reader holds up only
-//! itself.
+//! It waits for nobody: a connection for which too many bytes wait is dropped, so that a slow reader holds up
+//! only itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use match_core::{CloseReason, ConnectionId, Inbound, Matcher, Output, ServerMessage};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::limits::COMMANDS_PER_TURN_MAX;
+use crate::limits::{COMMANDS_PER_TURN_MAX, MESSAGE_OVERHEAD_BYTES};
 use crate::signal::{Clock, Relay};
 
 /// What a connection's task says to the matcher.
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Opened {
         /// Where its messages go.
         outbox: mpsc::Sender<Outgoing>,
+        /// How many bytes of them may wait, one permit for each.
+        room: Arc<Semaphore>,
         /// The host it was reached by.
         host: Box<str>,
         /// Its name, or `None` if there are too many.
@@ -33,8 +35,8 @@ pub(crate) enum Command {
 
 /// What the matcher says to a connection's task. An outbox that closes without a word means: too slow.
 pub(crate) enum Outgoing {
-    /// A frame to send.
-    Text(Utf8Bytes),
+    /// A frame to send, and the room it takes until it is sent.
+    Text(Utf8Bytes, OwnedSemaphorePermit),
     /// The end, in order.
     Close(CloseCode, &'static str),
 }
@@ -91,6 +93,7 @@ struct Actor {
 
 struct Member {
     outbox: mpsc::Sender<Outgoing>,
+    room: Arc<Semaphore>,
     host: Box<str>,
 }
 
@@ -98,10 +101,10 @@ impl Actor {
     fn handle(&mut self, command: Command, is_stopping: bool) {
         let now = self.clock.now();
         match command {
-            Command::Opened { outbox, host, reply } => {
+            Command::Opened { outbox, room, host, reply } => {
                 let id = if is_stopping { None } else { self.matcher.handle_opened(now) };
                 if let Some(id) = id {
-                    self.members.insert(id, Member { outbox, host });
+                    self.members.insert(id, Member { outbox, room, host });
                 }
                 if reply.send(id).is_err() {
                     id.inspect(|id| self.close(*id));
@@ -128,9 +131,9 @@ impl Actor {
                 Output::SessionEnded { session } => self.relay.session_ended(session),
                 Output::Close { to, reason } => {
                     if let Some(member) = self.members.remove(&to) {
-                        // A full outbox closes without a word when its sender goes.
-                        let _ =
-                            member.outbox.try_send(Outgoing::Close(CloseCode::Policy, reason_text(reason)));
+                        let close = Outgoing::Close(CloseCode::Policy, reason_text(reason));
+                        // It fails only where the connection is gone already.
+                        let _ = member.outbox.try_send(close);
                     }
                 }
             }
@@ -139,7 +142,14 @@ impl Actor {
 
     fn send(&mut self, to: ConnectionId, message: &ServerMessage) {
         let Some(member) = self.members.get(&to) else { return };
-        if member.outbox.try_send(Outgoing::Text(message.to_json().into())).is_err() {
+        let text = message.to_json();
+        let bytes = (text.len() + MESSAGE_OVERHEAD_BYTES) as u32;
+        let sent = member
+            .room
+            .clone()
+            .try_acquire_many_owned(bytes)
+            .is_ok_and(|room| member.outbox.try_send(Outgoing::Text(text.into(), room)).is_ok());
+        if !sent {
             self.close(to);
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Admission {
 /// One connection's place; leaving gives it back.
 pub(crate) struct Place {
     admission: Arc<Admission>,
-    prefix: u128,
+    prefix: Option<u128>,
 }
 
 #[derive(Default)]
@@ -42,17 +42,19 @@ impl Admission {
     }
 
     /// Takes a place, or says why there is none.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
-        let prefix = prefix(address);
+    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Refusal> {
+        let prefix = address.map(prefix);
         let mut inside = self.lock();
         if inside.total >= self.connections_max {
             return Err(Refusal::Full);
         }
-        let count = inside.by_prefix.entry(prefix).or_default();
-        if self.per_prefix_max > 0 && *count >= self.per_prefix_max {
-            return Err(Refusal::Prefix);
+        if let Some(prefix) = prefix {
+            let count = inside.by_prefix.entry(prefix).or_default();
+            if self.per_prefix_max > 0 && *count >= self.per_prefix_max {
+                return Err(Refusal::Prefix);
+            }
+            *count += 1;
         }
-        *count += 1;
         inside.total += 1;
         Ok(Place { admission: self.clone(), prefix })
     }
@@ -82,10 +84,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.admission.lock();
         inside.total -= 1;
-        if let Some(count) = inside.by_prefix.get_mut(&self.prefix) {
+        if let Some(prefix) = self.prefix
+            && let Some(count) = inside.by_prefix.get_mut(&prefix)
+        {
             *count -= 1;
             if *count == 0 {
-                inside.by_prefix.remove(&self.prefix);
+                inside.by_prefix.remove(&prefix);
             }
         }
         drop(inside);
@@ -106,7 +110,7 @@ mod tests {
     use super::*;
 
     fn enter(admission: &Arc<Admission>, address: &str) -> Result<Place, Refusal> {
-        admission.enter(address.parse().unwrap())
+        admission.enter(Some(address.parse().unwrap()))
     }
 
     #[test]
@@ -121,5 +125,14 @@ mod tests {
         drop(first);
         assert!(enter(&admission, "::ffff:192.0.2.1").is_ok());
         assert_eq!(admission.connections(), 2);
+    }
+
+    #[test]
+    fn who_comes_without_an_address_counts_in_the_whole_only() {
+        let limits = Limits { connections_max: 2, connections_per_prefix_max: 1, ..Limits::default() };
+        let admission = Admission::new(&limits);
+        let _places = [admission.enter(None).ok(), admission.enter(None).ok()];
+        assert_eq!(admission.connections(), 2);
+        assert_eq!(admission.enter(None).err(), Some(Refusal::Full));
     }
 }

@@ -16,38 +16,22 @@ use crate::limits::MESSAGE_FRAGMENTS_MAX;
 pub(crate) struct Fragments<S> {
     stream: S,
     counter: Counter,
-    verdict: Verdict,
-}
-
-/// Whether the cap was passed, and whether a read has said so.
-#[derive(PartialEq, Eq)]
-enum Verdict {
-    Within,
-    Beyond,
-    Told,
+    has_failed: bool,
 }
 
 impl<S> Fragments<S> {
-    /// Counts from what was read already.
-    pub(crate) fn new(stream: S, read_ahead: &[u8]) -> Self {
-        let mut counter = Counter::default();
-        let verdict = if counter.accepts(read_ahead) { Verdict::Within } else { Verdict::Beyond };
-        Self { stream, counter, verdict }
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, counter: Counter::default(), has_failed: false }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Fragments<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let own = self.get_mut();
-        if own.verdict != Verdict::Beyond {
-            let before = buf.filled().len();
-            ready!(Pin::new(&mut own.stream).poll_read(cx, buf))?;
-            if own.verdict == Verdict::Within && !own.counter.accepts(&buf.filled()[before..]) {
-                own.verdict = Verdict::Beyond;
-            }
-        }
-        if own.verdict == Verdict::Beyond {
-            own.verdict = Verdict::Told;
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut own.stream).poll_read(cx, buf))?;
+        if !own.has_failed && !own.counter.accepts(&buf.filled()[before..]) {
+            own.has_failed = true;
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         Poll::Ready(Ok(()))
@@ -150,12 +134,12 @@ mod tests {
     async fn one_read_fails_then_the_rest_can_be_read() {
         use tokio::io::AsyncReadExt as _;
         let endless = [&b"\x01\x80\0\0\0\0"[..], &b"\x00\x80\0\0\0\0".repeat(MESSAGE_FRAGMENTS_MAX)].concat();
-        for (ahead, behind) in [(&endless[..], &b"tail"[..]), (b"", &endless)] {
-            let mut stream = Fragments::new(behind, ahead);
-            let failure = stream.read(&mut [0; 4096]).await.map_err(|error| error.kind());
-            assert_eq!(failure, Err(io::ErrorKind::InvalidData));
-            assert!(stream.read_to_end(&mut Vec::new()).await.is_ok());
-        }
+        let mut stream = Fragments::new(endless.chain(&b"tail"[..]));
+        let failure = stream.read(&mut [0; 4096]).await.map_err(|error| error.kind());
+        assert_eq!(failure, Err(io::ErrorKind::InvalidData));
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"tail");
     }
 
     #[test]

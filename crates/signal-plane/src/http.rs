@@ -16,22 +16,20 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::counters::Refusal;
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_HEADERS_MAX};
 use crate::origin::is_allowed_origin;
 use crate::signal::{Inner, Peer};
-use crate::stream::StrictLines;
+use crate::stream::{StrictLines, linger};
 
 /// A connection that has become a WebSocket.
 pub(crate) struct Upgraded<S> {
     pub(crate) stream: S,
-    /// What came behind the handshake.
-    pub(crate) read: Bytes,
     /// The host it was reached by, without port.
     pub(crate) host: Box<str>,
 }
@@ -71,20 +69,20 @@ where
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner().into_inner();
     let host = accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // RFC 6455 §4.1: a client waits for the answer to its handshake. What came behind it was read as lines of
+    // HTTP and could be anything by now.
+    let has_waited = parts.read_buf.is_empty();
     match (outcome, host) {
-        (Ok(Ok(())), Some(host)) => Some(Upgraded { stream, read: parts.read_buf, host }),
-        (outcome, _) => {
+        (Ok(Ok(())), Some(host)) if has_waited => Some(Upgraded { stream, host }),
+        (outcome, host) => {
             // hyper has answered what it could not parse; the shape of it is no news.
-            if matches!(outcome, Ok(Err(error)) if error.is_parse()) {
+            let is_malformed = matches!(outcome, Ok(Err(error)) if error.is_parse());
+            if is_malformed || host.is_some() && !has_waited {
                 inner.shared.count_refusal(Refusal::Request);
             }
-            // The peer may be gone already, or never read: then the shutdown fails, or is given up with the
-            // stream.
-            let _ = tokio::time::timeout(
-                Duration::from_millis(inner.config.limits.close_ms_max),
-                stream.shutdown(),
-            )
-            .await;
+            // The peer may be gone already, or never read: then it is given up with the stream.
+            let patience = Duration::from_millis(inner.config.limits.close_ms_max);
+            let _ = tokio::time::timeout(patience, linger(&mut stream)).await;
             None
         }
     }
@@ -103,6 +101,9 @@ fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, O
     if !inner.config.names.is_empty() && !inner.config.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     {
         return Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, reason: Refusal::UnknownHost });
+    }
+    if let Some(port) = peer.redirect {
+        return Ok((redirect(name, port, path), None));
     }
     if path != SIGNAL_PATH {
         return Ok((page(path, request.headers()), None));
@@ -141,7 +142,8 @@ fn handshake<B>(request: &Request<B>) -> Result<Page, Refused> {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
     };
-    if !has_token(header::UPGRADE, "websocket") || !has_token(header::CONNECTION, "upgrade") {
+    let is_old = request.version() < Version::HTTP_11;
+    if is_old || !has_token(header::UPGRADE, "websocket") || !has_token(header::CONNECTION, "upgrade") {
         return Err(bad(StatusCode::UPGRADE_REQUIRED));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
@@ -166,6 +168,18 @@ fn handshake<B>(request: &Request<B>) -> Result<Page, Refused> {
 }
 
 /// A file of the page, or word that the browser has it, or 404.
+/// The same page over HTTPS. Not permanent: the port is the configuration's of today.
+fn redirect(host: &str, port: u16, path: &str) -> Page {
+    let authority = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+    let headers = response.headers_mut();
+    HeaderValue::try_from(format!("https://{authority}{path}"))
+        .map(|location| headers.insert(header::LOCATION, location))
+        .expect("host and path were parsed as parts of a URL");
+    secure(headers);
+    response
+}
+
 fn page(path: &str, request: &HeaderMap) -> Page {
     let Some(asset) = web_client::asset(path) else {
         let mut response = empty(StatusCode::NOT_FOUND);

@@ -19,8 +19,9 @@ pub struct Limits {
     pub write_ms_max: u64,
     /// How long a closing handshake may take, in milliseconds.
     pub close_ms_max: u64,
-    /// Messages that may wait for one reader; a slower one is dropped.
-    pub outbound_messages_max: usize,
+    /// What may wait for one reader, in bytes; a slower one is dropped. It must hold what a partner may send
+    /// at once, because the matcher may handle all of that before the reader's task has a turn.
+    pub outbound_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -33,7 +34,7 @@ impl Default for Limits {
             ping_ms: 15_000,
             write_ms_max: 10_000,
             close_ms_max: 2_000,
-            outbound_messages_max: 32,
+            outbound_bytes_max: 256 * 1024,
         }
     }
 }
@@ -48,6 +49,8 @@ pub(crate) const MESSAGE_FRAGMENTS_MAX: usize = 32;
 pub(crate) const READ_BUFFER_BYTES: usize = 1024;
 /// What a WebSocket may hold of unsent frames, in bytes.
 pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// What a waiting message costs beside its text, in bytes, so that short ones are not for nothing.
+pub(crate) const MESSAGE_OVERHEAD_BYTES: usize = 128;
 /// Commands that may wait for the matcher; who sends more waits.
 pub(crate) const COMMANDS_MAX: usize = 1024;
 /// Commands the matcher takes before it looks at the clock again.

@@ -14,6 +14,7 @@ use crate::actor::{self, Command};
 use crate::admission::Admission;
 use crate::counters::{Counters, Refusal, Shared};
 use crate::limits::{COMMANDS_MAX, Limits};
+use crate::stream::linger;
 use crate::{http, socket};
 
 /// Serves connections. Clones are handles to the same matcher.
@@ -47,10 +48,13 @@ pub struct Config {
 /// Where a stream comes from. It does not print.
 #[derive(Clone, Copy)]
 pub struct Peer {
-    /// The address, for the caps per prefix; it is kept nowhere else.
-    pub address: IpAddr,
+    /// The address, for the cap per prefix; it is kept nowhere else. `None`: it does not tell one person from
+    /// another, as behind a proxy on this machine, and only the cap on all holds.
+    pub address: Option<IpAddr>,
     /// Whether the stream is encrypted, for the scheme of its own origin.
     pub secure: bool,
+    /// The port of HTTPS, where this stream's listener only sends people there.
+    pub redirect: Option<u16>,
 }
 
 /// What the matcher asks of the relay.
@@ -111,11 +115,12 @@ impl Signal {
         }
     }
 
-    async fn turn_away<S: AsyncWrite + Unpin>(&self, mut stream: S, reason: Refusal) {
+    async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S, reason: Refusal) {
         self.0.shared.count_refusal(reason);
         let answer = async {
-            stream.write_all(FULL_RESPONSE).await?;
-            stream.shutdown().await
+            if stream.write_all(FULL_RESPONSE).await.is_ok() {
+                linger(&mut stream).await;
+            }
         };
         let patience = Duration::from_millis(self.0.config.limits.close_ms_max);
         // A peer that is turned away and does not listen misses nothing that matters.

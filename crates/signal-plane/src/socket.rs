@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use match_core::limits::MESSAGE_BYTES_MAX;
 use match_core::{Budget, ConnectionId, ErrorCode, Inbound, ServerMessage, Verdict, error, error_retry};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -22,8 +22,9 @@ use crate::actor::{Command, Outgoing};
 use crate::counters::Refusal;
 use crate::fragments::Fragments;
 use crate::http::Upgraded;
-use crate::limits::{LINGER_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
+use crate::limits::{MESSAGE_OVERHEAD_BYTES, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
 use crate::signal::Inner;
+use crate::stream::linger;
 
 /// Runs a WebSocket to its end.
 pub(crate) async fn run<S>(inner: &Arc<Inner>, upgraded: Upgraded<S>)
@@ -36,13 +37,12 @@ where
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let Upgraded { stream, read, host } = upgraded;
-    // A copy, so that the buffer of HTTP does not live as long as the WebSocket.
-    let read_ahead = read.to_vec();
-    drop(read);
-    let stream = Fragments::new(stream, &read_ahead);
-    let socket = WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await;
-    let (outbox, inbox) = mpsc::channel(inner.config.limits.outbound_messages_max);
+    let Upgraded { stream, host } = upgraded;
+    let socket = WebSocketStream::from_raw_socket(Fragments::new(stream), Role::Server, Some(config)).await;
+    let bytes = inner.config.limits.outbound_bytes_max;
+    let room = Arc::new(Semaphore::new(bytes));
+    // The bytes are what bounds it: as many messages as they can pay for, and the last one, which costs none.
+    let (outbox, inbox) = mpsc::channel(bytes / MESSAGE_OVERHEAD_BYTES + 1);
     let (reply, id) = oneshot::channel();
     let mut socket = Socket {
         budget: Budget::new(&inner.config.matcher.limits, inner.clock.now().mono),
@@ -50,7 +50,7 @@ where
         socket,
         inbox,
     };
-    if inner.commands.send(Command::Opened { outbox, host, reply }).await.is_err() {
+    if inner.commands.send(Command::Opened { outbox, room, host, reply }).await.is_err() {
         return;
     }
     let Ok(Some(id)) = id.await else {
@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         loop {
             let step = tokio::select! {
                 outgoing = self.inbox.recv() => match outgoing {
-                    Some(Outgoing::Text(text)) => self.write(Message::Text(text)).await,
+                    Some(Outgoing::Text(text, _room)) => self.write(Message::Text(text)).await,
                     Some(Outgoing::Close(code, reason)) => Err(End::Close(code, reason)),
                     None => Err(self.refuse(Refusal::SlowReader)),
                 },
@@ -236,21 +236,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
         };
         let _ = timeout(patience, handshake).await;
-    }
-}
-
-/// Ends the stream and reads on a little: closing over unread bytes would make the kernel throw away our last
-/// words.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
-    if stream.shutdown().await.is_err() {
-        return;
-    }
-    let (mut read, mut buffer) = (0, [0; 512]);
-    while read < LINGER_BYTES_MAX {
-        match stream.read(&mut buffer).await {
-            Ok(n) if n > 0 => read += n,
-            _ => return,
-        }
     }
 }
 

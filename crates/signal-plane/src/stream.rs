@@ -9,7 +9,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+use crate::limits::LINGER_BYTES_MAX;
 
 /// The stream, watched.
 pub(crate) struct StrictLines<S> {
@@ -56,10 +58,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
     }
 }
 
+/// Ends the stream and reads on a little: closing over unread bytes would make the kernel throw away our last
+/// words.
+pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let (mut read, mut buffer) = (0, [0; 512]);
+    while read < LINGER_BYTES_MAX {
+        match stream.read(&mut buffer).await {
+            Ok(n) if n > 0 => read += n,
+            _ => return,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
-
     use super::*;
 
     #[tokio::test]

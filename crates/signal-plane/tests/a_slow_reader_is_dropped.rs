@@ -9,7 +9,7 @@ use crate::common::{Server, plain};
 async fn a_slow_reader_is_dropped() {
     let mut config = Config::default();
     config.matcher.limits.burst_messages = 100_000;
-    config.limits.outbound_messages_max = 4;
+    config.limits.outbound_bytes_max = 100_000;
     let server = Server::with(config).await;
     let (mut caller, callee, session) = server.pair().await;
     // As much as passes in one message: the kernel's buffers hold a good deal before anything is felt.

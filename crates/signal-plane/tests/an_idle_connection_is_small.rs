@@ -1,6 +1,6 @@
 //! What a greeted WebSocket costs in memory, client's end included, read from the kernel.
 //!
-//! It is alone in its file, because tests of one file share a process.
+//! It is a binary of its own, because tests of one binary share a process and its memory.
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -8,6 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::common::Server;
+
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod common;
 
 #[tokio::test]
 async fn an_idle_connection_is_small() {

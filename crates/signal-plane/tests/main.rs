@@ -1,10 +1,10 @@
-//! One binary for all of them: they share the server and the clients in `common`.
+//! One binary for all but one of them: they share the server and the clients in `common`.
 
 mod a_dropped_socket_is_told_to_the_partner;
 mod a_flood_ends_and_disturbs_nobody;
 mod a_message_out_of_place_is_an_error;
+mod a_session_does_not_notice_others;
 mod a_slow_reader_is_dropped;
-mod an_idle_connection_is_small;
 mod bad_frames_end_the_connection;
 mod common;
 mod next_finds_another_or_the_same_again;

@@ -33,3 +33,18 @@ async fn two_alone_meet_again_soon() {
     assert_eq!(callee.hear_a("matched").await["session"], matched["session"]);
     assert_ne!(matched["session"], session);
 }
+
+#[tokio::test]
+async fn after_leave_and_cancel_there_is_nothing_to_repeat() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, _) = server.pair().await;
+    caller.say(json!({"t": "leave"})).await;
+    caller.say(json!({"t": "next"})).await;
+    caller.hear_error("bad-state").await;
+    callee.hear_a("gone").await;
+    callee.say(json!({"t": "next"})).await;
+    callee.hear_a("waiting").await;
+    callee.say(json!({"t": "cancel"})).await;
+    callee.say(json!({"t": "next"})).await;
+    callee.hear_error("bad-state").await;
+}

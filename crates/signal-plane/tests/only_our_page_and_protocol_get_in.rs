@@ -68,13 +68,14 @@ async fn row_123_handshakes() {
         (4, "Sec-WebSocket-Version: 8", "426"),
         (5, "X: y", "400"),
         (5, "Sec-WebSocket-Key: AAAA", "400"),
+        (0, "GET /signal HTTP/1.0", "426"),
         (0, "POST /signal HTTP/1.1", "405"),
         (0, "HEAD /signal HTTP/1.1", "405"),
     ] {
         let mut lines = good;
         lines[line] = instead;
         let answer = server.raw(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{instead}: {answer}");
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{instead}: {answer}");
     }
 }
 
@@ -84,4 +85,19 @@ async fn row_130_compression_is_declined() {
     let offer = ("sec-websocket-extensions", "permessage-deflate");
     // A client that offered nothing it knows fails if the server agreed on it.
     assert_eq!(status(&server, &[PROTOCOL, offer]).await, 101);
+}
+
+/// RFC 6455 §4.1: a client waits for the answer. What comes with the handshake was read as HTTP.
+#[tokio::test]
+async fn frames_ahead_of_the_answer_end_the_connection() {
+    let server = Server::start().await;
+    let handshake = "GET /signal HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+        Sec-WebSocket-Protocol: ginnel.1\r\n\r\n";
+    // A mask that holds a line feed.
+    let hello: Vec<u8> = br#"{"t":"hello","v":1}"#.iter().map(|byte| byte ^ b'\n').collect();
+    let frame = [&[0x81, 0x80 | hello.len() as u8][..], b"\n\n\n\n", &hello].concat();
+    let answer = server.raw(&[handshake.as_bytes(), &frame].concat()).await;
+    assert!(answer.ends_with("\r\n\r\n"), "nothing follows the handshake: {answer}");
+    server.counts("it is counted", |all| all.refusals().any(|(r, n)| r.label() == "request" && n == 1)).await;
 }

@@ -1,6 +1,8 @@
 //! Payloads cross both ways, each with its own counter; what the gate refuses takes up no number.
 
+use futures_util::{FutureExt as _, SinkExt as _};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::common::{Server, candidate, plain};
 
@@ -17,6 +19,24 @@ async fn both_ways_in_order() {
         assert_eq!(caller.hear().await, plain(&session, n, candidate(100 + n)));
     }
     server.counts("thirty", |all| all.matcher.messages_total == 30).await;
+}
+
+/// On one thread the matcher handles the whole burst before the reader's task has a turn.
+#[tokio::test]
+async fn a_burst_within_the_budget_arrives_whole() {
+    let server = Server::start().await;
+    let (mut caller, mut callee, session) = server.pair().await;
+    let no_more = json!({"cand": [{"candidate": "", "sdpMid": "0"}]});
+    // Two messages of the budget went into the pairing.
+    let burst = u64::from(match_core::Limits::default().burst_messages) - 2;
+    for n in 1..=burst {
+        let message = Message::text(plain(&session, n, no_more.clone()).to_string());
+        caller.socket.feed(message).now_or_never().expect("it is only buffered").unwrap();
+    }
+    caller.socket.flush().await.unwrap();
+    for n in 1..=burst {
+        assert_eq!(callee.hear_a("plain").await["n"], n);
+    }
 }
 
 #[tokio::test]
@@ -44,9 +64,10 @@ async fn a_payload_that_tells_too_much_stays_here() {
     let (mut caller, mut callee, session) = server.pair().await;
     let host = json!({"cand": [{"candidate": "candidate:1 1 udp 1 192.168.0.1 80 typ host"}]});
     let sdes = json!({"desc": {"type": "offer", "sdp": "v=0\r\nm=audio 9 RTP/SAVP 0\r\na=crypto:1 x\r\n"}});
-    for body in [host, sdes] {
+    for (body, reason) in [(host, "relay"), (sdes, "UDP/TLS/RTP/SAVPF")] {
         caller.say(plain(&session, 1, body)).await;
-        caller.hear_error("bad-payload").await;
+        let text = caller.hear_error("bad-payload").await["text"].to_string();
+        assert!(text.contains(reason), "it says what to mend: {text}");
     }
     caller.say(plain(&session, 1, candidate(1))).await;
     assert_eq!(callee.hear().await, plain(&session, 1, candidate(1)));

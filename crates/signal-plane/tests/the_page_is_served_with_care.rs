@@ -107,3 +107,50 @@ async fn beyond_the_cap_there_is_no_room() {
     server.counts("its place is free", |all| all.connections == 0).await;
     server.greeted().await;
 }
+
+#[tokio::test]
+async fn plain_http_sends_people_to_https() {
+    let server = Server::start().await;
+    for (port, path, location) in [
+        (8443, "/", "https://chat.example.org:8443/"),
+        (443, "/app/main.js", "https://chat.example.org/app/main.js"),
+        (443, "/signal", "https://chat.example.org/signal"),
+    ] {
+        let (mut client, stream) = tokio::io::duplex(4096);
+        let peer = signal_plane::Peer { address: None, secure: false, redirect: Some(port) };
+        let signal = server.signal.clone();
+        let serving = tokio::spawn(async move { signal.serve(stream, peer).await });
+        let request = format!("GET {path} HTTP/1.1\r\nHost: chat.example.org\r\nConnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 307 "), "{answer}");
+        assert!(answer.contains(&format!("location: {location}\r\n")), "{answer}");
+        drop(client);
+        serving.await.unwrap();
+    }
+}
+
+/// The kernel forgets an answer that goes out over a request nobody has read.
+#[tokio::test]
+async fn who_is_turned_away_can_read_why() {
+    let mut config = signal_plane::Config::default();
+    config.limits.connections_max = 0;
+    let server = Server::with(config).await;
+    let (mut client, stream) = tokio::io::duplex(64);
+    let peer = signal_plane::Peer { address: None, secure: false, redirect: None };
+    let serving = tokio::spawn({
+        let signal = server.signal.clone();
+        async move { signal.serve(stream, peer).await }
+    });
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(1000));
+    let (mut reader, mut writer) = tokio::io::split(&mut client);
+    let mut answer = String::new();
+    let (written, read) =
+        tokio::join!(writer.write_all(request.as_bytes()), reader.read_to_string(&mut answer));
+    written.expect("all of the request is read");
+    read.expect("the answer ends");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop(client);
+    serving.await.unwrap();
+}

@@ -39,12 +39,18 @@ impl AttributeType {
     pub const REQUESTED_TRANSPORT: Self = Self(0x0019);
     /// RFC 8489 §14.6
     pub const MESSAGE_INTEGRITY_SHA256: Self = Self(0x001C);
+    /// RFC 8489 §14.12
+    pub const PASSWORD_ALGORITHM: Self = Self(0x001D);
+    /// RFC 8489 §14.4
+    pub const USERHASH: Self = Self(0x001E);
     /// RFC 8489 §14.2
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
     /// RFC 8445 §16.1
     pub const PRIORITY: Self = Self(0x0024);
     /// RFC 8445 §16.1
     pub const USE_CANDIDATE: Self = Self(0x0025);
+    /// RFC 8489 §14.11
+    pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
     /// RFC 8489 §14.14
     pub const SOFTWARE: Self = Self(0x8022);
     /// RFC 8489 §14.7

@@ -18,6 +18,7 @@ mod header;
 mod integrity;
 pub mod limits;
 mod message;
+mod password_algorithm;
 mod writer;
 
 pub use address::{AddressError, AddressFamily, decode_xor_address};
@@ -25,8 +26,9 @@ pub use attribute::{Attribute, AttributeType, Attributes};
 pub use channel_data::{ChannelData, ChannelNumber, write_channel_data_header};
 pub use error_code::ErrorCode;
 pub use header::{Class, MAGIC_COOKIE, Method, TransactionId};
-pub use integrity::IntegrityKey;
+pub use integrity::{Integrity, IntegrityKey, userhash};
 pub use message::{Message, ParseError};
+pub use password_algorithm::{PasswordAlgorithm, PasswordAlgorithms};
 pub use writer::MessageWriter;
 
 /// What a datagram on a STUN/TURN socket is by its first byte, RFC 7983 §7, RFC 5766 §11.

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::attribute::{Attribute, AttributeType, Attributes};
 use crate::header::{Class, MAGIC_COOKIE, Method, TransactionId, split_message_type};
-use crate::integrity::{self, IntegrityKey, SHA1_BYTES};
+use crate::integrity::{self, Integrity, IntegrityKey, SHA1_BYTES, SHA256_BYTES, SHA256_BYTES_MIN};
 use crate::limits::{ATTRIBUTE_HEADER_BYTES, ATTRIBUTES_MAX, HEADER_BYTES};
 
 /// A datagram that is a well-formed STUN message: header, cookie, length and attribute chain agree, and the
@@ -16,8 +16,10 @@ use crate::limits::{ATTRIBUTE_HEADER_BYTES, ATTRIBUTES_MAX, HEADER_BYTES};
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     bytes: &'a [u8],
-    /// Where MESSAGE-INTEGRITY starts, if there is one of legal length.
-    integrity_at: Option<usize>,
+    /// Where MESSAGE-INTEGRITY starts, if there is one.
+    sha1_at: Option<usize>,
+    /// Where MESSAGE-INTEGRITY-SHA256 starts, if there is one, and the bytes of its value.
+    sha256_at: Option<(usize, usize)>,
     /// The end of the attributes that count: those behind message integrity do not, RFC 8489 §14.5.
     covered_end: usize,
 }
@@ -39,7 +41,8 @@ impl<'a> Message<'a> {
         if !length.is_multiple_of(4) || length + HEADER_BYTES != datagram.len() {
             return Err(ParseError::Length);
         }
-        let mut message = Self { bytes: datagram, integrity_at: None, covered_end: datagram.len() };
+        let mut message =
+            Self { bytes: datagram, sha1_at: None, sha256_at: None, covered_end: datagram.len() };
         message.check_attributes()?;
         Ok(message)
     }
@@ -75,19 +78,39 @@ impl<'a> Message<'a> {
         self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
     }
 
-    /// Whether the message carries a MESSAGE-INTEGRITY, right or wrong.
-    pub const fn has_integrity(&self) -> bool {
-        self.integrity_at.is_some()
+    /// Whether the message carries that integrity attribute, right or wrong.
+    pub const fn has(&self, integrity: Integrity) -> bool {
+        match integrity {
+            Integrity::Sha1 => self.sha1_at.is_some(),
+            Integrity::Sha256 => self.sha256_at.is_some(),
+        }
     }
 
-    /// Whether MESSAGE-INTEGRITY was made with `key`; `false` where there is none. Constant time in the
-    /// value.
+    /// Whether the message carries any integrity attribute, right or wrong.
+    pub const fn has_integrity(&self) -> bool {
+        self.sha1_at.is_some() || self.sha256_at.is_some()
+    }
+
+    /// Whether the message was signed with `key`: by MESSAGE-INTEGRITY-SHA256 where it has one, else by
+    /// MESSAGE-INTEGRITY. `false` where it has neither. Constant time in the value.
     pub fn verify_integrity(&self, key: &IntegrityKey) -> bool {
-        let Some(at) = self.integrity_at else { return false };
-        let value_at = at + ATTRIBUTE_HEADER_BYTES;
-        let header = self.header_with_length(value_at + SHA1_BYTES);
-        let expected = key.hmac_sha1(&header, &self.bytes[HEADER_BYTES..at]);
-        expected.ct_eq(&self.bytes[value_at..value_at + SHA1_BYTES]).into()
+        //= RFC 8489 §9.1.3, §9.2.4: if the MESSAGE-INTEGRITY-SHA256 attribute is present, compute that one
+        if let Some((at, value_bytes)) = self.sha256_at {
+            let value_at = at + ATTRIBUTE_HEADER_BYTES;
+            let header = self.header_with_length(value_at + value_bytes);
+            let expected = key.hmac_sha256(&header, &self.bytes[HEADER_BYTES..at]);
+            //= RFC 8489 §14.6: the value must be the full 32 bytes unless the STUN usage explicitly specifies
+            //= that truncation is allowed
+            // None does that is spoken here. Slices of different lengths are not equal.
+            expected.ct_eq(&self.bytes[value_at..value_at + value_bytes]).into()
+        } else if let Some(at) = self.sha1_at {
+            let value_at = at + ATTRIBUTE_HEADER_BYTES;
+            let header = self.header_with_length(value_at + SHA1_BYTES);
+            let expected = key.hmac_sha1(&header, &self.bytes[HEADER_BYTES..at]);
+            expected.ct_eq(&self.bytes[value_at..value_at + SHA1_BYTES]).into()
+        } else {
+            false
+        }
     }
 
     fn kind(&self) -> (Class, Method) {
@@ -127,16 +150,24 @@ impl<'a> Message<'a> {
         next_at: usize,
     ) -> Result<(), ParseError> {
         match attribute.kind {
-            AttributeType::MESSAGE_INTEGRITY | AttributeType::MESSAGE_INTEGRITY_SHA256
-                if self.covered_end == self.bytes.len() =>
-            {
-                self.covered_end = at;
-                if attribute.kind == AttributeType::MESSAGE_INTEGRITY {
-                    if attribute.value.len() != SHA1_BYTES {
-                        return Err(ParseError::Integrity);
-                    }
-                    self.integrity_at = Some(at);
+            //= RFC 8489 §14.5: attributes that follow MESSAGE-INTEGRITY, other than MESSAGE-INTEGRITY-SHA256
+            //= and FINGERPRINT, are ignored; §14.6: so are those that follow MESSAGE-INTEGRITY-SHA256, other
+            //= than FINGERPRINT
+            AttributeType::MESSAGE_INTEGRITY if !self.has_integrity() => {
+                if attribute.value.len() != SHA1_BYTES {
+                    return Err(ParseError::Integrity);
                 }
+                self.sha1_at = Some(at);
+                self.covered_end = at;
+            }
+            AttributeType::MESSAGE_INTEGRITY_SHA256 if self.sha256_at.is_none() => {
+                let value_bytes = attribute.value.len();
+                let legal = (SHA256_BYTES_MIN..=SHA256_BYTES).contains(&value_bytes);
+                if !legal || !value_bytes.is_multiple_of(4) {
+                    return Err(ParseError::Integrity);
+                }
+                self.sha256_at = Some((at, value_bytes));
+                self.covered_end = self.covered_end.min(at);
             }
             AttributeType::FINGERPRINT => {
                 //= RFC 8489 §14.7: the FINGERPRINT attribute MUST be the last attribute in the message
@@ -172,7 +203,7 @@ pub enum ParseError {
     Cookie,
     /// FINGERPRINT is wrong, or not last.
     Fingerprint,
-    /// MESSAGE-INTEGRITY is not 20 bytes.
+    /// MESSAGE-INTEGRITY is not 20 bytes, or MESSAGE-INTEGRITY-SHA256 not 16, 20, 24, 28 or 32.
     Integrity,
     /// The length field disagrees with the datagram, or is no multiple of four.
     Length,
@@ -190,11 +221,15 @@ mod tests {
     use crate::writer::MessageWriter;
 
     fn signed() -> Vec<u8> {
+        signed_by(&IntegrityKey::short_term(b"key"))
+    }
+
+    fn signed_by(key: &IntegrityKey) -> Vec<u8> {
         let mut out = Vec::new();
         let mut writer =
             MessageWriter::new(&mut out, Class::Request, Method::REFRESH, TransactionId([3; 12]));
         writer.attribute(AttributeType::USERNAME, b"user").u32(AttributeType::LIFETIME, 600);
-        writer.integrity(&IntegrityKey::short_term(b"key"));
+        writer.integrity(key);
         out
     }
 
@@ -253,6 +288,59 @@ mod tests {
     }
 
     #[test]
+    fn row_28_sha256_is_taken_whole_only() {
+        let key = IntegrityKey::short_term(b"key").signing_by(Integrity::Sha256);
+        let mut whole = signed()[..HEADER_BYTES].to_vec();
+        for length in (0..=40_u8).chain([64, 255]) {
+            whole.truncate(HEADER_BYTES);
+            let mac_at = HEADER_BYTES + ATTRIBUTE_HEADER_BYTES;
+            let end = mac_at + usize::from(length).next_multiple_of(4);
+            whole[2..4].copy_from_slice(&u16::try_from(end - HEADER_BYTES).unwrap().to_be_bytes());
+            let mac = key.hmac_sha256(&whole, &[]);
+            whole.extend([0, 0x1C, 0, length]);
+            whole.extend(&mac[..usize::from(length).min(SHA256_BYTES)]);
+            whole.resize(end, 0);
+            let verified = Message::parse(&whole).map(|message| message.verify_integrity(&key));
+            let expected = match length {
+                16 | 20 | 24 | 28 => Ok(false),
+                32 => Ok(true),
+                _ => Err(ParseError::Integrity),
+            };
+            assert_eq!(verified, expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn row_28_a_second_integrity_attribute_has_no_effect() {
+        let key = IntegrityKey::short_term(b"key");
+        let mut bytes = signed();
+        bytes.extend([0, 8, 0, 3, 1, 2, 3, 0]);
+        set_length(&mut bytes);
+        assert!(Message::parse(&bytes).unwrap().verify_integrity(&key));
+    }
+
+    #[test]
+    fn where_both_are_there_the_stronger_counts() {
+        let key = IntegrityKey::short_term(b"key");
+        let both = |second: &[u8]| {
+            let mut out = Vec::new();
+            MessageWriter::new(&mut out, Class::Request, Method::REFRESH, TransactionId([3; 12]))
+                .attribute(AttributeType::USERNAME, b"user")
+                .u32(AttributeType::LIFETIME, 600)
+                .integrity(&key)
+                .integrity(&IntegrityKey::short_term(second).signing_by(Integrity::Sha256))
+                .fingerprint();
+            out
+        };
+        let right = both(b"key");
+        let message = Message::parse(&right).unwrap();
+        assert!(message.has(Integrity::Sha1) && message.has(Integrity::Sha256));
+        assert!(message.verify_integrity(&key));
+        assert_eq!(message.attributes().count(), 2);
+        assert!(!Message::parse(&both(b"other")).unwrap().verify_integrity(&key));
+    }
+
+    #[test]
     fn row_29_attributes_behind_integrity_have_no_effect() {
         let mut bytes = signed();
         bytes.extend([0, 0x0D, 0, 4, 0, 0, 0, 0]);
@@ -265,13 +353,16 @@ mod tests {
 
     #[test]
     fn row_27_a_wrong_byte_anywhere_fails_integrity() {
-        let whole = signed();
-        for at in (0..whole.len()).filter(|at| !(2..8).contains(at)) {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1;
-            let verified =
-                Message::parse(&bytes).is_ok_and(|m| m.verify_integrity(&IntegrityKey::short_term(b"key")));
-            assert!(!verified, "byte {at}");
+        for integrity in [Integrity::Sha1, Integrity::Sha256] {
+            let key = IntegrityKey::short_term(b"key").signing_by(integrity);
+            let whole = signed_by(&key);
+            assert!(Message::parse(&whole).unwrap().verify_integrity(&key));
+            for at in (0..whole.len()).filter(|at| !(2..8).contains(at)) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1;
+                let verified = Message::parse(&bytes).is_ok_and(|message| message.verify_integrity(&key));
+                assert!(!verified, "{integrity:?} byte {at}");
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::address::encode_xor_address;
 use crate::attribute::{AttributeType, padded};
 use crate::error_code::ErrorCode;
 use crate::header::{Class, MAGIC_COOKIE, Method, TransactionId, message_type};
-use crate::integrity::{self, IntegrityKey, SHA1_BYTES};
+use crate::integrity::{self, Integrity, IntegrityKey, SHA1_BYTES, SHA256_BYTES};
 use crate::limits::{ATTRIBUTE_HEADER_BYTES, HEADER_BYTES};
 
 /// Appends one message to a `Vec`. The length field is right after every call, so dropping the writer
@@ -59,12 +59,26 @@ impl<'b> MessageWriter<'b> {
         self.attribute(AttributeType::ERROR_CODE, &code.to_bytes())
     }
 
-    /// Appends MESSAGE-INTEGRITY, RFC 8489 §14.5. Only FINGERPRINT may follow.
+    /// Appends the attribute that `key` signs by: MESSAGE-INTEGRITY, RFC 8489 §14.5, or
+    /// MESSAGE-INTEGRITY-SHA256, §14.6, which is written whole. The second may follow the first, FINGERPRINT
+    /// either, and nothing else.
     pub fn integrity(&mut self, key: &IntegrityKey) -> &mut Self {
-        self.patch_length(ATTRIBUTE_HEADER_BYTES + SHA1_BYTES);
+        let bytes = match key.signs() {
+            Integrity::Sha1 => SHA1_BYTES,
+            Integrity::Sha256 => SHA256_BYTES,
+        };
+        self.patch_length(ATTRIBUTE_HEADER_BYTES + bytes);
         let (header, rest) = self.out[self.start..].split_at(HEADER_BYTES);
-        let value = key.hmac_sha1(header, rest);
-        self.attribute(AttributeType::MESSAGE_INTEGRITY, &value)
+        match key.signs() {
+            Integrity::Sha1 => {
+                let value = key.hmac_sha1(header, rest);
+                self.attribute(AttributeType::MESSAGE_INTEGRITY, &value)
+            }
+            Integrity::Sha256 => {
+                let value = key.hmac_sha256(header, rest);
+                self.attribute(AttributeType::MESSAGE_INTEGRITY_SHA256, &value)
+            }
+        }
     }
 
     /// Appends FINGERPRINT, RFC 8489 §14.7. Nothing may follow.

@@ -192,7 +192,7 @@ impl Allocation {
     pub(crate) const fn side(&self) -> Option<(SessionId, Side)> {
         match self.identity {
             Identity::Session { session, side, .. } => Some((session, side)),
-            Identity::User(_) => None,
+            Identity::User(_) | Identity::Shared { .. } => None,
         }
     }
 

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use stun_wire::AddressFamily;
+use stun_wire::{AddressFamily, PasswordAlgorithm};
 
 use crate::address::WorkerId;
 use crate::budget::AnswerLimits;
 use crate::credentials::{SessionKey, StaticUser};
 use crate::policy::{AddressPolicy, PeerPolicy};
+use crate::shared_secret::SharedSecret;
 
 /// The two times a decision needs. `mono` never goes back; all workers count it from the same start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,14 @@ pub struct Config {
     pub realm: String,
     /// The key that the matcher mints session credentials with.
     pub session_key: SessionKey,
+    /// How clients may make keys from passwords; MD5 where there are none. With SHA-256 a challenge grows by
+    /// 20 bytes, and without MD5 no browser can use the relay.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
     /// Where holders of session credentials may send.
     pub session_peers: PeerPolicy,
+    /// Secrets shared with other software; who holds one may send to public addresses. Several are for
+    /// replacing one by the next. Each costs a try per wrong password.
+    pub shared_secrets: Vec<SharedSecret>,
     /// Users with a password of their own.
     pub users: Vec<StaticUser>,
     /// Who may be a peer.

@@ -1,16 +1,19 @@
-//! Who may use the relay: the two sides of a matched session, and users from the configuration.
+//! Who may use the relay: the two sides of a matched session, users from the configuration, and holders of
+//! shared-secret credentials.
 //! Not nonces, nor what a user may then do. RFC 8489 §9.2.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use stun_wire::IntegrityKey;
+use stun_wire::{IntegrityKey, PasswordAlgorithm, userhash};
 use zeroize::ZeroizeOnDrop;
 
 use crate::policy::PeerPolicy;
+use crate::shared_secret::{SharedSecret, expiry_of};
 
 /// A pairing made by the matcher: 16 random bytes that say nothing about anybody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,26 +79,45 @@ impl SessionKey {
 
 /// A user name and its password, for the client's `RTCIceServer`. Does not print.
 pub struct Credential {
-    /// `expiry:session.side`
+    /// `expiry:session.side`, or for other software `expiry:anything` or `expiry`.
     pub username: String,
-    /// HMAC-SHA-256 of the user name, base64url.
+    /// A MAC of the user name in base64.
     pub password: String,
 }
 
-/// A user from the configuration. Its password is kept as the key derived from it.
+/// A user from the configuration. Its password is kept as the keys derived from it, its name as a hash.
 #[derive(Clone)]
 pub struct StaticUser {
-    name: String,
-    key: IntegrityKey,
+    userhash: [u8; 32],
+    md5: IntegrityKey,
+    sha256: IntegrityKey,
     peers: PeerPolicy,
 }
 
 impl StaticUser {
     /// A user of `realm`, whose allocations follow `peers`.
-    pub fn new(name: String, realm: &str, password: &str, peers: PeerPolicy) -> Self {
-        let key = IntegrityKey::long_term_md5(name.as_bytes(), realm.as_bytes(), password.as_bytes());
-        Self { name, key, peers }
+    pub fn new(name: &str, realm: &str, password: &str, peers: PeerPolicy) -> Self {
+        let (name, realm, password) = (name.as_bytes(), realm.as_bytes(), password.as_bytes());
+        let key = |algorithm| IntegrityKey::long_term(algorithm, name, realm, password);
+        let (md5, sha256) = (key(PasswordAlgorithm::Md5), key(PasswordAlgorithm::Sha256));
+        Self { userhash: userhash(name, realm), md5, sha256, peers }
     }
+
+    const fn key(&self, algorithm: PasswordAlgorithm) -> &IntegrityKey {
+        match algorithm {
+            PasswordAlgorithm::Md5 => &self.md5,
+            PasswordAlgorithm::Sha256 => &self.sha256,
+        }
+    }
+}
+
+/// Who a request says it is from, as it stands in the message.
+#[derive(Clone, Copy)]
+pub(crate) enum Claim<'m> {
+    /// USERNAME
+    Name(&'m [u8]),
+    /// USERHASH
+    Hash(&'m [u8; 32]),
 }
 
 /// Whom a user name stands for. Two requests with the same user name have the same identity.
@@ -105,6 +127,19 @@ pub(crate) enum Identity {
     Session { session: SessionId, side: Side, expires_unix_s: u64 },
     /// The user at this place of the configuration.
     User(u16),
+    /// The holder of a shared-secret credential of this name; it makes allocations until this Unix time,
+    /// exclusive.
+    Shared { name: NameDigest, expires_unix_s: u64 },
+}
+
+/// What is kept of a name that other software made up: enough to tell it from all others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NameDigest([u8; 16]);
+
+impl fmt::Debug for NameDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameDigest[..]")
+    }
 }
 
 /// All that may authenticate.
@@ -112,7 +147,9 @@ pub(crate) struct Credentials {
     realm: String,
     session_key: SessionKey,
     session_peers: PeerPolicy,
+    shared_secrets: Vec<SharedSecret>,
     users: Vec<StaticUser>,
+    user_by_hash: BTreeMap<[u8; 32], u16>,
     nobody: IntegrityKey,
 }
 
@@ -122,36 +159,71 @@ impl Credentials {
         realm: String,
         session_key: SessionKey,
         session_peers: PeerPolicy,
+        shared_secrets: Vec<SharedSecret>,
         users: Vec<StaticUser>,
         random: [u8; 16],
     ) -> Self {
-        Self { realm, session_key, session_peers, users, nobody: IntegrityKey::short_term(&random) }
+        let user_by_hash = (0..).zip(&users).map(|(index, user)| (user.userhash, index)).collect();
+        let nobody = IntegrityKey::short_term(&random);
+        Self { realm, session_key, session_peers, shared_secrets, users, user_by_hash, nobody }
     }
 
     pub(crate) fn realm(&self) -> &str {
         &self.realm
     }
 
-    /// Whom a user name claims to be, without any proof yet.
-    pub(crate) fn identify(&self, username: &[u8]) -> Option<Identity> {
-        if let Some(identity) = parse_session_name(username) {
-            return Some(identity);
+    /// Whom a request claims to be from, without any proof yet.
+    ///
+    /// Static users are found by hash either way, so that the time it takes tells nothing about their names.
+    /// The others are found by name only: the relay does not hear of them before they come. A name that could
+    /// be several things is the first of: a session's, a static user's, a shared secret's.
+    pub(crate) fn identify(&self, claim: Claim<'_>) -> Option<Identity> {
+        let hash = match claim {
+            Claim::Name(username) => {
+                if let Some(identity) = parse_session_name(username) {
+                    return Some(identity);
+                }
+                userhash(username, self.realm.as_bytes())
+            }
+            Claim::Hash(hash) => *hash,
+        };
+        if let Some(index) = self.user_by_hash.get(&hash) {
+            return Some(Identity::User(*index));
         }
-        let index = self.users.iter().position(|user| user.name.as_bytes() == username)?;
-        Some(Identity::User(u16::try_from(index).ok()?))
+        let Claim::Name(username) = claim else { return None };
+        let expires_unix_s = expiry_of(username).filter(|_| !self.shared_secrets.is_empty())?;
+        let name = NameDigest(*hash.first_chunk().expect("a hash of 32 bytes"));
+        Some(Identity::Shared { name, expires_unix_s })
     }
 
-    /// The key that proves an identity. An unknown name gets a key that nobody has, so that it is answered
-    /// like a wrong password, and as late.
-    pub(crate) fn key(&self, identity: Option<Identity>, username: &[u8]) -> IntegrityKey {
-        match identity {
-            Some(Identity::Session { .. }) => {
-                let password = self.session_key.password(username);
-                IntegrityKey::long_term_md5(username, self.realm.as_bytes(), password.as_bytes())
+    /// The key that proves a claim: the one that `fits`, which says whether a key verifies the message.
+    ///
+    /// An unknown name is tried with a key that nobody has, so that it is answered like a wrong password, and
+    /// as late.
+    pub(crate) fn prove(
+        &self,
+        identity: Option<Identity>,
+        claim: Claim<'_>,
+        algorithm: PasswordAlgorithm,
+        fits: impl Fn(&IntegrityKey) -> bool,
+    ) -> Option<IntegrityKey> {
+        let derive = |username: &[u8], password: &str| {
+            IntegrityKey::long_term(algorithm, username, self.realm.as_bytes(), password.as_bytes())
+        };
+        let key = match (identity, claim) {
+            (Some(Identity::Session { .. }), Claim::Name(username)) => {
+                derive(username, &self.session_key.password(username))
             }
-            Some(Identity::User(index)) => self.users[usize::from(index)].key.clone(),
-            None => self.nobody.clone(),
-        }
+            (Some(Identity::User(index)), _) => self.users[usize::from(index)].key(algorithm).clone(),
+            (Some(Identity::Shared { .. }), Claim::Name(username)) => {
+                let mut keys =
+                    self.shared_secrets.iter().map(|secret| derive(username, &secret.password(username)));
+                return keys.find(fits);
+            }
+            // Only a name is ever a session's or a shared secret's.
+            (Some(_), Claim::Hash(_)) | (None, _) => self.nobody.clone(),
+        };
+        fits(&key).then_some(key)
     }
 
     /// Where the allocations of an identity may send.
@@ -159,8 +231,14 @@ impl Credentials {
         match identity {
             Identity::Session { .. } => self.session_peers,
             Identity::User(index) => self.users[usize::from(index)].peers,
+            Identity::Shared { .. } => PeerPolicy::Public,
         }
     }
+}
+
+/// Whether a user name is of the form that the matcher's have.
+pub(crate) fn is_session_name(username: &[u8]) -> bool {
+    parse_session_name(username).is_some()
 }
 
 /// Reads `expiry:session.side`. Only the form that [`SessionKey::mint`] writes is one: no sign, no leading
@@ -190,27 +268,37 @@ mod tests {
     use super::*;
 
     fn credentials() -> Credentials {
-        let user = StaticUser::new("user".into(), "ginnel", "password", PeerPolicy::Public);
-        Credentials::new("ginnel".into(), SessionKey::new([1; 32]), PeerPolicy::Partner, vec![user], [2; 16])
+        let user = StaticUser::new("user", "ginnel", "password", PeerPolicy::Public);
+        let secrets = vec![SharedSecret::new(b"old"), SharedSecret::new(b"new")];
+        let (key, peers) = (SessionKey::new([1; 32]), PeerPolicy::Partner);
+        Credentials::new("ginnel".into(), key, peers, secrets, vec![user], [2; 16])
+    }
+
+    /// The key that proves a user name by whatever password it has here.
+    fn key(username: &[u8], algorithm: PasswordAlgorithm) -> Option<IntegrityKey> {
+        let claim = Claim::Name(username);
+        credentials().prove(credentials().identify(claim), claim, algorithm, |_| true)
     }
 
     #[test]
     fn what_is_minted_is_recognised() {
-        let credentials = credentials();
-        for side in [Side::A, Side::B] {
+        for (side, algorithm) in [(Side::A, PasswordAlgorithm::Md5), (Side::B, PasswordAlgorithm::Sha256)] {
             let minted = SessionKey::new([1; 32]).mint(SessionId([0xFE; 16]), side, 1_900_000_000);
-            let identity = credentials.identify(minted.username.as_bytes());
+            let username = minted.username.as_bytes();
             let expected =
                 Identity::Session { session: SessionId([0xFE; 16]), side, expires_unix_s: 1_900_000_000 };
-            assert_eq!(identity, Some(expected));
-            let key = credentials.key(identity, minted.username.as_bytes());
-            let same = IntegrityKey::long_term_md5(
-                minted.username.as_bytes(),
-                b"ginnel",
-                minted.password.as_bytes(),
-            );
-            assert!(key.matches(&same));
+            assert_eq!(credentials().identify(Claim::Name(username)), Some(expected));
+            let same = IntegrityKey::long_term(algorithm, username, b"ginnel", minted.password.as_bytes());
+            assert!(key(username, algorithm).unwrap().matches(&same));
         }
+    }
+
+    #[test]
+    fn static_users_are_found_by_name_and_by_hash() {
+        let hash = userhash(b"user", b"ginnel");
+        assert_eq!(credentials().identify(Claim::Name(b"user")), Some(Identity::User(0)));
+        assert_eq!(credentials().identify(Claim::Hash(&hash)), Some(Identity::User(0)));
+        assert_eq!(credentials().identify(Claim::Hash(&userhash(b"user", b"other"))), None);
     }
 
     #[test]
@@ -241,10 +329,46 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_gets_a_key_that_nobody_has() {
+    fn a_name_is_one_thing_only() {
+        let identify = |name: &str| credentials().identify(Claim::Name(name.as_bytes()));
+        // With the side's letter it is a session's, and only the session key proves it.
+        let session = "1900000000:AAAAAAAAAAAAAAAAAAAAAA.a";
+        assert!(matches!(identify(session), Some(Identity::Session { .. })));
+        let proved = key(session.as_bytes(), PasswordAlgorithm::Md5).unwrap();
+        for secret in [b"old", b"new"] {
+            let password = SharedSecret::new(secret).password(session.as_bytes());
+            let claimed = IntegrityKey::long_term_md5(session.as_bytes(), b"ginnel", password.as_bytes());
+            assert!(!proved.matches(&claimed));
+        }
+        for name in ["1900000000:AAAAAAAAAAAAAAAAAAAAAA.c", "1900000000:user", "1900000000"] {
+            let identity = identify(name).unwrap();
+            assert!(matches!(identity, Identity::Shared { expires_unix_s: 1_900_000_000, .. }), "{name}");
+            assert_eq!(credentials().peers(identity), PeerPolicy::Public);
+        }
+        assert_ne!(identify("1900000000:a"), identify("1900000000:b"));
+        assert_eq!(identify("user:1900000000"), None);
+    }
+
+    #[test]
+    fn row_42_either_of_two_secrets_proves_a_name() {
+        let username = b"1900000000:alice";
+        let claim = Claim::Name(username);
         let credentials = credentials();
-        assert_eq!(credentials.identify(b"nobody"), None);
-        let known = credentials.key(credentials.identify(b"user"), b"user");
-        assert!(!credentials.key(None, b"user").matches(&known));
+        let proves = |secret: &[u8]| {
+            let password = SharedSecret::new(secret).password(username);
+            let key = IntegrityKey::long_term_md5(username, b"ginnel", password.as_bytes());
+            let identity = credentials.identify(claim);
+            credentials.prove(identity, claim, PasswordAlgorithm::Md5, |it| it.matches(&key)).is_some()
+        };
+        assert!(proves(b"old") && proves(b"new") && !proves(b"other"));
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_key_that_nobody_has() {
+        assert_eq!(credentials().identify(Claim::Name(b"nobody")), None);
+        let (known, unknown) =
+            (key(b"user", PasswordAlgorithm::Md5).unwrap(), key(b"nobody", PasswordAlgorithm::Md5).unwrap());
+        let guess = IntegrityKey::long_term_md5(b"nobody", b"ginnel", b"password");
+        assert!(!unknown.matches(&known) && !unknown.matches(&guess));
     }
 }

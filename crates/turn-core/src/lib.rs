@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod algorithms;
 mod allocation;
 mod budget;
 mod config;
@@ -24,6 +25,8 @@ mod random;
 mod ranges;
 mod route;
 mod server;
+mod shared_secret;
+mod spent;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};
@@ -36,4 +39,6 @@ pub use policy::{AddressPolicy, PeerPolicy, Scope};
 pub use ranges::AddressRange;
 pub use route::{Notice, Offer, Route};
 pub use server::Server;
+pub use shared_secret::SharedSecret;
+pub use stun_wire::PasswordAlgorithm;
 pub use verdict::{Event, Framing, Hop, Verdict};

@@ -47,6 +47,9 @@ pub const RELAY_BIND_ATTEMPTS_MAX: u8 = 8;
 /// more and only with each other, use credentials that have not expired.
 pub const ENDED_SESSIONS_MAX: usize = 1 << 18;
 
+/// Allocate requests that are remembered when their allocation has ended, of about 50 bytes each.
+pub const SPENT_REQUESTS_MAX: usize = 1 << 16;
+
 /// The smallest Allocate without credentials that is answered: a header and REQUESTED-TRANSPORT.
 pub const UNAUTHENTICATED_ALLOCATE_BYTES_MIN: usize = 28;
 

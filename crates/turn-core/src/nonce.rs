@@ -14,22 +14,28 @@ use crate::limits::NONCE_LIFETIME;
 /// Makes and checks nonces under one key.
 pub(crate) struct Nonces {
     key: [u8; 16],
+    form: &'static Form,
 }
 
 impl Nonces {
-    pub(crate) const fn new(key: [u8; 16]) -> Self {
-        Self { key }
+    /// With a cookie the nonces say that PASSWORD-ALGORITHMS comes with them, so that nobody on the way can
+    /// take it out unnoticed, RFC 8489 §9.2.1.
+    pub(crate) const fn new(key: [u8; 16], with_cookie: bool) -> Self {
+        Self { key, form: if with_cookie { &WITH_COOKIE } else { &PLAIN } }
     }
 
     /// The nonce of this moment for this client.
-    pub(crate) fn issue(&self, mono: Duration, tuple: &FiveTuple) -> [u8; NONCE_BYTES] {
+    pub(crate) fn issue(&self, mono: Duration, tuple: &FiveTuple) -> Nonce {
         self.at_tick(tick(mono), tuple)
     }
 
     /// Whether `nonce` was issued to this client within the last [`NONCE_LIFETIME`]. Costs one short MAC.
     pub(crate) fn accepts(&self, nonce: &[u8], mono: Duration, tuple: &FiveTuple) -> bool {
-        let mut raw = [0; 12];
-        if nonce.len() != NONCE_BYTES || URL_SAFE_NO_PAD.decode_slice(nonce, &mut raw) != Ok(raw.len()) {
+        let mut raw = [0; RAW_BYTES_MAX];
+        let Some(body) = nonce.strip_prefix(self.form.cookie) else { return false };
+        if nonce.len() != self.form.nonce_bytes
+            || URL_SAFE_NO_PAD.decode_slice(body, &mut raw) != Ok(self.form.raw_bytes)
+        {
             return false;
         }
         let issued = u16::from_be_bytes([raw[0], raw[1]]);
@@ -37,22 +43,47 @@ impl Nonces {
         // A nonce is no secret and its MAC is bound to this sender: where two differ tells nobody anything,
         // but comparing all of it costs the same.
         let expected = self.at_tick(issued, tuple);
-        let differences = expected.iter().zip(nonce).fold(0, |sum, (a, b)| sum | (a ^ b));
+        let differences = expected.as_bytes().iter().zip(nonce).fold(0, |sum, (a, b)| sum | (a ^ b));
         differences == 0 && age <= NONCE_LIFETIME.as_secs() / TICK_S
     }
 
-    fn at_tick(&self, tick: u16, tuple: &FiveTuple) -> [u8; NONCE_BYTES] {
+    fn at_tick(&self, tick: u16, tuple: &FiveTuple) -> Nonce {
         let mut mac = SipHasher24::new_with_key(&self.key);
         mac.write_u16(tick);
         tuple.hash(&mut mac);
         let mac = mac.finish128().as_bytes();
-        let mut raw = [0; 12];
+        let Form { cookie, raw_bytes, nonce_bytes } = *self.form;
+        let mut raw = [0; RAW_BYTES_MAX];
         raw[..2].copy_from_slice(&tick.to_be_bytes());
-        raw[2..].copy_from_slice(&mac[..10]);
-        let mut nonce = [0; NONCE_BYTES];
-        URL_SAFE_NO_PAD.encode_slice(raw, &mut nonce).expect("12 bytes make 16 characters");
-        nonce
+        raw[2..raw_bytes].copy_from_slice(&mac[..raw_bytes - 2]);
+        let mut text = [0; NONCE_BYTES_MAX];
+        text[..cookie.len()].copy_from_slice(cookie);
+        URL_SAFE_NO_PAD
+            .encode_slice(&raw[..raw_bytes], &mut text[cookie.len()..nonce_bytes])
+            .expect("a form's sizes belong together");
+        Nonce { text, length: nonce_bytes }
     }
+}
+
+/// What stands in a NONCE attribute.
+#[derive(Clone, Copy)]
+pub(crate) struct Nonce {
+    text: [u8; NONCE_BYTES_MAX],
+    length: usize,
+}
+
+impl Nonce {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+}
+
+/// How a nonce is laid out: perhaps a cookie, then time and MAC in base64url.
+struct Form {
+    cookie: &'static [u8],
+    /// 2 bytes of time, the rest MAC.
+    raw_bytes: usize,
+    nonce_bytes: usize,
 }
 
 /// The lowest 16 bits of the time in ticks.
@@ -60,8 +91,21 @@ const fn tick(mono: Duration) -> u16 {
     (mono.as_secs() / TICK_S) as u16
 }
 
-/// Characters of a nonce: 2 bytes of time and 10 of MAC in base64url.
-pub(crate) const NONCE_BYTES: usize = 16;
+/// 16 characters: an answer with it and a realm of six letters has 60 bytes.
+static PLAIN: Form = Form { cookie: b"", raw_bytes: 12, nonce_bytes: 16 };
+
+/// 24 characters: an answer with it, the list of algorithms and the same realm has 80 bytes. 48 bits of MAC
+/// are left, each guess at which is a packet.
+static WITH_COOKIE: Form = Form { cookie: COOKIE, raw_bytes: 8, nonce_bytes: NONCE_BYTES_MAX };
+
+/// The nonce cookie, RFC 8489 §9.2, and in base64 the 24 security feature bits: "password algorithms", which
+/// is bit 0 and the rightmost as erratum 6290 has it, is 1; "username anonymity" is 0, because not every
+/// user can be looked up by hash.
+const COOKIE: &[u8] = b"obMatJos2AAAB";
+
+const RAW_BYTES_MAX: usize = 12;
+
+const NONCE_BYTES_MAX: usize = 24;
 
 /// Seconds that share a nonce. Two bytes of them wrap after six days, when the 5-tuple, the key and
 /// the client's own clock would all have to agree once more.
@@ -82,31 +126,54 @@ mod tests {
 
     #[test]
     fn row_33_a_nonce_serves_one_client_only() {
-        let nonces = Nonces::new([7; 16]);
-        let now = Duration::from_secs(1000);
-        let nonce = nonces.issue(now, &tuple("198.51.100.7:5000"));
-        assert!(nonces.accepts(&nonce, now, &tuple("198.51.100.7:5000")));
-        assert!(!nonces.accepts(&nonce, now, &tuple("198.51.100.7:5001")));
-        assert!(!nonces.accepts(&nonce, now, &tuple("198.51.100.8:5000")));
-        assert!(!Nonces::new([8; 16]).accepts(&nonce, now, &tuple("198.51.100.7:5000")));
+        for with_cookie in [false, true] {
+            let nonces = Nonces::new([7; 16], with_cookie);
+            let now = Duration::from_secs(1000);
+            let nonce = nonces.issue(now, &tuple("198.51.100.7:5000"));
+            let accepts = |nonces: &Nonces, from: &str| nonces.accepts(nonce.as_bytes(), now, &tuple(from));
+            assert!(accepts(&nonces, "198.51.100.7:5000"));
+            assert!(!accepts(&nonces, "198.51.100.7:5001"));
+            assert!(!accepts(&nonces, "198.51.100.8:5000"));
+            assert!(!accepts(&Nonces::new([8; 16], with_cookie), "198.51.100.7:5000"));
+        }
     }
 
     #[test]
     fn row_34_old_future_flipped_and_misshapen_nonces_are_refused() {
-        let nonces = Nonces::new([7; 16]);
+        for with_cookie in [false, true] {
+            let nonces = Nonces::new([7; 16], with_cookie);
+            let client = tuple("198.51.100.7:5000");
+            let now = Duration::from_secs(100_000);
+            let nonce = nonces.issue(now, &client);
+            let accepts = |at: Duration| nonces.accepts(nonce.as_bytes(), at, &client);
+            assert!(accepts(now + NONCE_LIFETIME));
+            assert!(!accepts(now + NONCE_LIFETIME + Duration::from_secs(TICK_S)));
+            assert!(!accepts(now - Duration::from_secs(TICK_S)));
+            for at in 0..nonce.as_bytes().len() {
+                let mut flipped = nonce.as_bytes().to_vec();
+                flipped[at] ^= 1;
+                assert!(!nonces.accepts(&flipped, now, &client), "byte {at}");
+            }
+            for length in [0, 1, 13, 15, 16, 17, 24, 127, 128, 763] {
+                assert!(!nonces.accepts(&vec![b'A'; length], now, &client), "{length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn row_30_a_nonce_without_its_cookie_or_with_other_bits_is_refused() {
+        let nonces = Nonces::new([7; 16], true);
         let client = tuple("198.51.100.7:5000");
-        let now = Duration::from_secs(100_000);
-        let nonce = nonces.issue(now, &client);
-        assert!(nonces.accepts(&nonce, now + NONCE_LIFETIME, &client));
-        assert!(!nonces.accepts(&nonce, now + NONCE_LIFETIME + Duration::from_secs(TICK_S), &client));
-        assert!(!nonces.accepts(&nonce, now - Duration::from_secs(TICK_S), &client));
-        for at in 0..NONCE_BYTES {
-            let mut flipped = nonce;
-            flipped[at] ^= 1;
-            assert!(!nonces.accepts(&flipped, now, &client), "byte {at}");
+        let now = Duration::from_secs(1000);
+        let nonce = nonces.issue(now, &client).as_bytes().to_vec();
+        assert_eq!(nonce[..13], *b"obMatJos2AAAB");
+        assert!(!nonces.accepts(&nonce[13..], now, &client));
+        for bits in [b"AAAA", b"AAAC", b"AAAD", b"gAAA", b"////"] {
+            let altered = [&nonce[..9], bits, &nonce[13..]].concat();
+            assert!(!nonces.accepts(&altered, now, &client), "{bits:?}");
         }
-        for length in [0, 1, 15, 17, 127, 128, 763] {
-            assert!(!nonces.accepts(&vec![b'A'; length], now, &client), "{length} bytes");
-        }
+        let plain = Nonces::new([7; 16], false);
+        assert!(!plain.accepts(&nonce, now, &client));
+        assert!(!nonces.accepts(plain.issue(now, &client).as_bytes(), now, &client));
     }
 }

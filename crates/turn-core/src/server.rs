@@ -18,6 +18,7 @@ use slab::Slab;
 use stun_wire::{AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
 
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
+use crate::algorithms::Algorithms;
 use crate::allocation::{Allocation, RelaySocket};
 use crate::budget::AnswerBudget;
 use crate::config::{Config, External, Now};
@@ -32,6 +33,7 @@ use crate::policy::AddressPolicy;
 use crate::ports::PortPool;
 use crate::random::Random;
 use crate::route::Notice;
+use crate::spent::Spent;
 use crate::verdict::{Event, Hop, Verdict};
 
 /// The STUN and TURN server of one worker.
@@ -51,6 +53,7 @@ pub struct Server {
     relay_ports: RangeInclusive<u16>,
     old_channels: bool,
     credentials: Credentials,
+    algorithms: Algorithms,
     nonces: Nonces,
     answers: AnswerBudget,
     random: Random,
@@ -67,6 +70,7 @@ pub struct Server {
     /// How many numbers both pools began with.
     #[cfg(debug_assertions)]
     numbers: usize,
+    spent: Spent,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
     /// Notices of this worker to itself.
@@ -80,7 +84,8 @@ impl Server {
     pub fn new(config: Config, directory: Arc<Mutex<Directory>>, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let keyed = Keyed(random.u64(), random.u64());
-        let nonces = Nonces::new(random.bytes());
+        let algorithms = Algorithms::new(&config.password_algorithms);
+        let nonces = Nonces::new(random.bytes(), algorithms.value().is_some());
         let Config { worker, workers, relay_ports, addresses, .. } = config;
         let workers = workers.max(1);
         let is_mine = |port: &u16| RelayedAddr(([0, 0, 0, 0], *port).into()).worker(workers) == worker;
@@ -92,6 +97,7 @@ impl Server {
             config.realm,
             config.session_key,
             config.session_peers,
+            config.shared_secrets,
             config.users,
             random.bytes(),
         );
@@ -104,6 +110,7 @@ impl Server {
             relay_ports,
             old_channels: config.old_channels,
             credentials,
+            algorithms,
             nonces,
             answers: AnswerBudget::new(config.answers, workers, keyed),
             random,
@@ -117,6 +124,7 @@ impl Server {
             numbers: closed_numbers.idle() + public_ports.idle(),
             closed_numbers,
             public_ports,
+            spent: Spent::new(keyed),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -291,6 +299,9 @@ impl Server {
             self.allocations[slot].hear(now.mono);
         }
         let done = match message.method() {
+            Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {
+                Err(ErrorCode::AllocationMismatch)
+            }
             Method::ALLOCATE => self.allocate(now.mono, &request, reply),
             Method::REFRESH => self.refresh(now.mono, &request, reply),
             Method::CREATE_PERMISSION => self.create_permission(now.mono, &request, reply),
@@ -331,6 +342,7 @@ impl Server {
         self.withdraw_routes(slot, now);
         let allocation = self.allocations.remove(slot);
         let port = allocation.relayed.0.port();
+        self.spent.add(&allocation.tuple, allocation.made_by, now);
         self.by_tuple.swap_remove(&allocation.tuple);
         self.by_port.swap_remove(&port);
         if let Some((session, _)) = allocation.side()
@@ -421,6 +433,8 @@ const fn is_known_in_binding(kind: AttributeType) -> bool {
         AttributeType::USERNAME
             | AttributeType::MESSAGE_INTEGRITY
             | AttributeType::MESSAGE_INTEGRITY_SHA256
+            | AttributeType::PASSWORD_ALGORITHM
+            | AttributeType::USERHASH
             | AttributeType::REALM
             | AttributeType::NONCE
     )

@@ -71,6 +71,7 @@ const ASSETS: &[(&str, Asset)] = assets! {
     "/app/media.js": JAVASCRIPT,
     "/app/notices.js": JAVASCRIPT,
     "/app/view.js": JAVASCRIPT,
+    "/app/wishes.js": JAVASCRIPT,
     "/favicon.svg": SVG,
     "/index.html": HTML,
     "/sdk/candidates.js": JAVASCRIPT,

@@ -82,6 +82,7 @@ impl Stage {
                 password: b"pass".to_vec(),
                 realm: realm.clone(),
                 nonce,
+                algorithms: None,
             };
             let granted = stage.ask(n, &Request::allocate(), Some(&signature))?;
             let granted = Message::parse(&granted).map_err(|e| format!("{e:?}"))?;

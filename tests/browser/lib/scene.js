@@ -8,10 +8,11 @@ import { Server } from "./server.js";
 
 /**
  * @param {(scene: { server: Server, browser: Browser }) => Promise<void>} play
- * @param {object} [options] of the browser, and `expected`: complaints that belong to the test
+ * @param {object} [options] of the browser, and `expected`: complaints that belong to the test,
+ *   `configuration`: lines for the server
  */
-export async function scene(play, { expected = /^$/, ...options } = {}) {
-  const server = await Server.start();
+export async function scene(play, { expected = /^$/, configuration = "", ...options } = {}) {
+  const server = await Server.start(configuration);
   try {
     const browser = await Browser.launch(options);
     try {

@@ -16,9 +16,16 @@ export class Server {
   #child;
   #ports;
 
-  /** A server that answers. */
-  static async start() {
-    const server = new Server();
+  #more;
+
+  /** @param {string} more lines at the end of the configuration */
+  constructor(more) {
+    this.#more = more;
+  }
+
+  /** A server that answers. @param {string} [more] lines at the end of the configuration */
+  static async start(more = "") {
+    const server = new Server(more);
     server.#ports = {
       turn: await freePort("udp"),
       web: await freePort(),
@@ -71,7 +78,7 @@ export class Server {
       .filter((line) => line !== "");
   }
 
-  /** The sum of a metric over its labels, or over those series that have `label`; 0 where there is none. */
+  /** The sum of a metric over its labels, or over those that have `label`; 0 where nothing was counted. */
   async metric(name, label = "") {
     const text = await (await fetch(`${this.#admin}/metrics`)).text();
     const lines = text
@@ -101,6 +108,7 @@ export class Server {
       'level = "trace"',
       'format = "json"',
       "",
+      this.#more,
     ].join("\n");
   }
 

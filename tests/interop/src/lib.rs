@@ -28,17 +28,27 @@ impl Appliance {
     /// # Panics
     /// Where it does not become ready within ten seconds; with what it said.
     pub fn start(ip: IpAddr) -> Self {
+        Self::start_with(ip, "")
+    }
+
+    /// The same with more lines of `[relay]`.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn start_with(ip: IpAddr, relay: &str) -> Self {
         let folder = fresh_folder();
         let (turn, local, admin) = (free_udp(ip), free_tcp(), free_tcp());
         let password = folder.join("password");
         write_private(&password, PASSWORD);
         let password = password.display();
+        write_private(&folder.join("secrets"), &format!("{OLD_SECRET}\n{SECRET}\n"));
         // Above the ports that the system gives out by itself, of which `turn` is one.
         let configuration = format!(
             "version = 1\n\
              [listen]\nturn = [\"{turn}\"]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
+             secret_file = \"secrets\"\n{relay}\n\
              user = [\n\
              {{ name = \"{PUBLIC_USER}\", password_file = \"{password}\", peers = \"public\" }},\n\
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
@@ -77,6 +87,22 @@ impl Appliance {
     /// Where it has not within five seconds.
     pub fn wait_for_metric(&self, name: &str, at_least: f64) {
         wait_for(name, Duration::from_secs(5), || self.metric(name) >= at_least);
+    }
+
+    /// What `ginnel credentials` prints for this appliance: a user name and a password.
+    ///
+    /// # Panics
+    /// Where it prints anything else.
+    pub fn minted(&self, user: &str) -> (String, String) {
+        let output = Command::new(binary())
+            .args(["credentials", "--user", user, "--ttl", "10m", "--config"])
+            .arg(self.folder.join("ginnel.toml"))
+            .output()
+            .expect("the binary that runs already");
+        let text = String::from_utf8(output.stdout).expect("a command that prints text");
+        let line = |label: &str| text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim);
+        let (name, password) = line("user name").zip(line("password")).expect("a user name and a password");
+        (name.to_owned(), password.to_owned())
     }
 
     /// What it has written so far.
@@ -188,6 +214,12 @@ pub const PUBLIC_USER: &str = "interop-public";
 
 /// The name of the static user whose peers are this appliance's relayed addresses.
 pub const APPLIANCE_USER: &str = "interop-appliance";
+
+/// A secret shared with other software.
+pub const SECRET: &str = "another-known-to-every-test";
+
+/// The one that it follows; both are good.
+pub const OLD_SECRET: &str = "the-one-that-others-still-have";
 
 /// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
 pub const PASSWORD: &str = "known-to-every-test";

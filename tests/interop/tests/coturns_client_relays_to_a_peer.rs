@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
-use interop::{APPLIANCE_USER, Appliance, PASSWORD, PUBLIC_USER, free_udp, limited};
+use interop::{APPLIANCE_USER, Appliance, OLD_SECRET, PASSWORD, PUBLIC_USER, SECRET, free_udp, limited};
 
 /// Messages of each of the two clients.
 const MESSAGES: u32 = 20;
@@ -35,9 +35,15 @@ impl Drop for Peer {
 
 /// Runs the client and returns what it printed, or says what went wrong.
 fn uclient(appliance: &Appliance, user: &str, arguments: &[&str]) -> String {
+    uclient_as(appliance, &["-u", user, "-w", PASSWORD], arguments)
+}
+
+/// The same for somebody who has other credentials.
+fn uclient_as(appliance: &Appliance, credentials: &[&str], arguments: &[&str]) -> String {
     let (ip, port) = (appliance.turn.ip().to_string(), appliance.turn.port().to_string());
     let output = limited("turnutils_uclient")
-        .args(["-c", "-m", "2", "-n", &MESSAGES.to_string(), "-u", user, "-w", PASSWORD, "-p", &port])
+        .args(["-c", "-m", "2", "-n", &MESSAGES.to_string(), "-p", &port])
+        .args(credentials)
         .args(arguments)
         .arg(ip)
         .output()
@@ -87,6 +93,39 @@ fn from_client_to_client_with_public_and_with_appliance_credentials() {
         uclient(&appliance, user, &["-y"]);
         uclient(&appliance, user, &["-y", "-s"]);
     }
+}
+
+#[test]
+fn with_credentials_that_it_mints_from_a_shared_secret() {
+    let ip = "127.0.0.1".parse().unwrap();
+    let appliance = Appliance::start(ip);
+    let peer = Peer::start(ip);
+    let to_peer = ["-e", "127.0.0.1", "-r", &peer.1.port().to_string()];
+    for secret in [SECRET, OLD_SECRET] {
+        for name in ["alice", "@alice:example.org"] {
+            uclient_as(&appliance, &["-u", name, "-W", secret], &to_peer);
+        }
+    }
+    let output = limited("turnutils_uclient")
+        .args(["-c", "-y", "-n", "1", "-u", "alice", "-W", "neither-of-the-two-secrets"])
+        .args(["-p", &appliance.turn.port().to_string(), "127.0.0.1"])
+        .output()
+        .expect("turnutils_uclient; install it: apt-get install coturn");
+    assert!(!output.status.success());
+}
+
+#[test]
+fn with_credentials_that_ginnel_mints() {
+    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    let (name, password) = appliance.minted("@alice:example.org");
+    uclient_as(&appliance, &["-u", &name, "-w", &password], &["-y"]);
+}
+
+#[test]
+fn without_knowing_of_sha256_where_that_is_offered() {
+    let ip = "127.0.0.1".parse().unwrap();
+    let appliance = Appliance::start_with(ip, "password_algorithms = [\"md5\", \"sha256\"]");
+    uclient(&appliance, PUBLIC_USER, &["-y"]);
 }
 
 #[test]

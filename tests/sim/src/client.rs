@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stun_wire::{
     AttributeType, ChannelData, ChannelNumber, Class, FirstByte, Message, MessageWriter, Method,
-    TransactionId, decode_xor_address, write_channel_data_header,
+    PasswordAlgorithms, TransactionId, decode_xor_address, write_channel_data_header,
 };
 use turn_core::{Credential, PeerAddr};
 
@@ -202,7 +202,12 @@ impl Client {
         if code_of(message) == Some(401) && self.signature.as_ref().is_some_and(|it| it.realm == realm) {
             return false;
         }
+        //= RFC 8489 §9.2.5: the request must contain a PASSWORD-ALGORITHM with the first algorithm supported
+        let told = message.find(AttributeType::PASSWORD_ALGORITHMS);
+        let algorithms =
+            told.and_then(|told| Some((told.to_vec(), PasswordAlgorithms::new(told).flatten().next()?)));
         self.signature = Some(Signature {
+            algorithms,
             username: self.username.clone(),
             password: self.password.clone(),
             realm: realm.to_vec(),

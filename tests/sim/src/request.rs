@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 
-use stun_wire::{AttributeType, Class, IntegrityKey, MessageWriter, Method, TransactionId};
+use stun_wire::{
+    AttributeType, Class, IntegrityKey, MessageWriter, Method, PasswordAlgorithm, TransactionId,
+};
 
 /// A method and its attributes, in the order in which they go onto the wire.
 #[derive(Clone)]
@@ -80,8 +82,13 @@ impl Request {
             writer
                 .attribute(AttributeType::USERNAME, &signature.username)
                 .attribute(AttributeType::REALM, &signature.realm)
-                .attribute(AttributeType::NONCE, &signature.nonce)
-                .integrity(&signature.key());
+                .attribute(AttributeType::NONCE, &signature.nonce);
+            if let Some((told, chosen)) = &signature.algorithms {
+                writer
+                    .attribute(AttributeType::PASSWORD_ALGORITHMS, told)
+                    .attribute(AttributeType::PASSWORD_ALGORITHM, &chosen.encode());
+            }
+            writer.integrity(&signature.key());
         }
         out
     }
@@ -98,12 +105,15 @@ pub struct Signature {
     pub realm: Vec<u8>,
     /// NONCE
     pub nonce: Vec<u8>,
+    /// PASSWORD-ALGORITHMS as it was told, and what was chosen from it.
+    pub algorithms: Option<(Vec<u8>, PasswordAlgorithm)>,
 }
 
 impl Signature {
-    /// The key of the password algorithm MD5, which is the one that browsers speak.
+    /// The key of the chosen algorithm, or of MD5, which is the one that browsers speak.
     pub(crate) fn key(&self) -> IntegrityKey {
-        IntegrityKey::long_term_md5(&self.username, &self.realm, &self.password)
+        let algorithm = self.algorithms.as_ref().map_or(PasswordAlgorithm::Md5, |(_, chosen)| *chosen);
+        IntegrityKey::long_term(algorithm, &self.username, &self.realm, &self.password)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, Config, Credential, Directory, Now,
-    PeerPolicy, SessionId, SessionKey, Side, StaticUser, WorkerId,
+    PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side, StaticUser, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -427,8 +427,12 @@ pub struct Setup {
     pub seed: u64,
     /// How many workers the relay has.
     pub workers: u16,
+    /// What clients may make keys with.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
     /// What holders of session credentials may reach.
     pub session_peers: PeerPolicy,
+    /// Secrets shared with other software.
+    pub shared_secrets: Vec<&'static str>,
     /// Static users; their passwords follow from their names.
     pub users: Vec<(&'static str, PeerPolicy)>,
     /// Ranges opened to `public` users.
@@ -449,7 +453,9 @@ impl Setup {
         Self {
             seed,
             workers: 2,
+            password_algorithms: vec![PasswordAlgorithm::Md5],
             session_peers: PeerPolicy::Partner,
+            shared_secrets: Vec::new(),
             users: vec![("user", PeerPolicy::Public)],
             allow: Vec::new(),
             deny: Vec::new(),
@@ -463,12 +469,15 @@ impl Setup {
     pub fn config(&self, worker: WorkerId) -> Config {
         let users = self.users.iter().map(|(name, peers)| {
             let credential = user_credential(name);
-            StaticUser::new(credential.username, REALM, &credential.password, *peers)
+            StaticUser::new(&credential.username, REALM, &credential.password, *peers)
         });
+        let secrets = self.shared_secrets.iter();
         Config {
             realm: REALM.into(),
             session_key: SessionKey::new(SESSION_KEY),
+            password_algorithms: self.password_algorithms.clone(),
             session_peers: self.session_peers,
+            shared_secrets: secrets.map(|secret| SharedSecret::new(secret.as_bytes())).collect(),
             users: users.collect(),
             addresses: AddressPolicy {
                 allow: self.allow.clone(),

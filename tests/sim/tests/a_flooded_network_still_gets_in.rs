@@ -69,6 +69,7 @@ fn row_67_who_echoes_a_nonce_is_exempt() {
         password: password.into(),
         realm: b"ginnel".to_vec(),
         nonce: nonce.clone(),
+        algorithms: None,
     };
     attack(&mut world);
     let granted = world

@@ -123,6 +123,7 @@ fn row_90_a_flood_of_strangers_leaves_nothing() {
             password: b"guess".to_vec(),
             realm: b"ginnel".to_vec(),
             nonce: random.bytes::<16>().to_vec(),
+            algorithms: None,
         };
         let datagram = match n % 4 {
             0 => Request::bare(Method::BINDING).write(id, None),

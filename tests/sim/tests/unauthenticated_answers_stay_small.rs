@@ -72,6 +72,7 @@ fn row_63_forged_requests_get_no_more_than_they_are_long() {
         password: b"guess".to_vec(),
         realm: b"ginnel".to_vec(),
         nonce: vec![b'A'; nonce],
+        algorithms: None,
     };
     // A 438 where the request is as long, 400 in 28 bytes where a field is too long to be one.
     for (username, nonce, bytes) in

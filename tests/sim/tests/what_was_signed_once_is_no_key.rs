@@ -127,6 +127,7 @@ fn row_104_a_nonce_is_checked_before_a_password() {
             password: password.into(),
             realm: b"ginnel".to_vec(),
             nonce: b"AAAAAAAAAAAAAAAA".to_vec(),
+            algorithms: None,
         };
         let request = Request::bare(Method::ALLOCATE).write(TransactionId([8; 12]), Some(&signature));
         assert_eq!(world.knock("198.18.61.1:5000".parse().unwrap(), &request).code(), Some(438));

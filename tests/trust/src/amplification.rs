@@ -134,6 +134,7 @@ fn with_bad_credentials() -> Vec<Form> {
             password: b"guess".to_vec(),
             realm: b"ginnel".to_vec(),
             nonce: vec![b'A'; nonce],
+            algorithms: None,
         };
         Request::bare(method).write(ID, Some(&signature))
     };

@@ -127,7 +127,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.http",
         kind: Kind::Texts,
         default: "[]",
-        meaning: "Addresses for certificate challenges and redirects; must be empty, this version has none.",
+        meaning: "Addresses, usually port 80, that send people to listen.web.",
     },
     Key {
         path: "listen.trusted_proxies",
@@ -216,10 +216,25 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Admits channel numbers 0x5000-0x7FFF, for clients older than RFC 8656.",
     },
     Key {
+        path: "relay.secret_file",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "File of secrets shared with other software (Matrix, Nextcloud, Jitsi), one a line, the one \
+                  in use first, 16 bytes or more each, not readable by everyone; credentials made from \
+                  them are \"public\".",
+    },
+    Key {
         path: "relay.user",
         kind: Kind::Users,
         default: "[]",
         meaning: "Static users, for other software.",
+    },
+    Key {
+        path: "relay.password_algorithms",
+        kind: Kind::Texts,
+        default: r#"["md5"]"#,
+        meaning: "How clients may prove a password: \"md5\", which is all that browsers know, and \
+                  \"sha256\" for clients that can; with it a challenge has 80 bytes instead of 60.",
     },
     Key {
         path: "relay.limits.allocations_per_side",

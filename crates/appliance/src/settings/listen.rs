@@ -13,6 +13,8 @@ pub struct Listen {
     pub turn: Vec<SocketAddr>,
     /// HTTPS.
     pub web: Vec<SocketAddr>,
+    /// HTTP that only sends people to HTTPS.
+    pub http: Vec<SocketAddr>,
     /// HTTP on loopback.
     pub local: Vec<SocketAddr>,
     /// Metrics and health.
@@ -22,11 +24,9 @@ pub struct Listen {
 impl Listen {
     /// Reads the section; `ipv6` says whether this machine can listen on IPv6 at all.
     pub(super) fn read(draft: &mut Draft, ipv6: bool, notices: &mut Vec<String>) -> Self {
-        for (key, missing) in [
-            ("listen.turns", "TURN over TLS"),
-            ("listen.http", "certificate challenges and redirects"),
-            ("listen.trusted_proxies", "client addresses from proxies"),
-        ] {
+        for (key, missing) in
+            [("listen.turns", "TURN over TLS"), ("listen.trusted_proxies", "client addresses from proxies")]
+        {
             if let Some((_, place)) = draft.texts(key).into_iter().next() {
                 let wrong = format!("must be empty: this version of ginnel has no {missing}");
                 draft.refuse(key, place, &wrong, "remove the entries");
@@ -34,8 +34,18 @@ impl Listen {
         }
         let mut taken = Taken::default();
         let turn = taken.list(draft, "listen.turn", ipv6, notices);
+        if draft.entries("listen.turn").is_empty() {
+            let wrong = "is empty, and no two browsers connect without the relay";
+            let right = "name an address and a port, like \"0.0.0.0:3478\"";
+            draft.refuse("listen.turn", draft.place("listen.turn"), wrong, right);
+        }
         let web = taken.list(draft, "listen.web", ipv6, notices);
         let local = taken.list(draft, "listen.local", ipv6, notices);
+        let http = taken.list(draft, "listen.http", ipv6, notices);
+        if web.is_empty() && !http.is_empty() {
+            let wrong = "sends people to HTTPS, and listen.web is empty";
+            draft.refuse("listen.http", draft.place("listen.http"), wrong, "remove it or fill listen.web");
+        }
         let admin = draft.text("listen.admin");
         let place = draft.place("listen.admin");
         let admin = taken.one(draft, "listen.admin", &admin, place, ipv6).unwrap_or(ADMIN_DEFAULT);
@@ -45,7 +55,7 @@ impl Listen {
                 admin.port()
             ));
         }
-        Self { turn, web, local, admin }
+        Self { turn, web, http, local, admin }
     }
 
     /// All listening ports, with the key that names each.
@@ -54,6 +64,7 @@ impl Listen {
         let all = [
             of("listen.turn", &self.turn),
             of("listen.web", &self.web),
+            of("listen.http", &self.http),
             of("listen.local", &self.local),
             of("listen.admin", &[self.admin]),
         ];

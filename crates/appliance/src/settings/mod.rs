@@ -5,6 +5,7 @@
 mod draft;
 mod keys;
 mod listen;
+mod passwords;
 mod problem;
 mod range;
 #[cfg(test)]
@@ -102,7 +103,7 @@ impl Settings {
         let listen = Listen::read(&mut draft, environment.ipv6, &mut notices);
         let server = Server::read(&mut draft);
         let tls = Tls::read(&mut draft, &folders, &rustls::crypto::ring::default_provider());
-        let relay = Relay::read(&mut draft, &listen, &folders);
+        let relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
         if draft.switch("privacy.require_sealed") {
             let place = draft.place("privacy.require_sealed");
             let wrong = "must be false: this version of ginnel has no sealing";

@@ -4,12 +4,15 @@
 
 use std::ops::RangeInclusive;
 
+use turn_core::PasswordAlgorithm;
+
 use super::draft::{Draft, Item, Place, Value, nearest};
 use super::keys::{USER_FIELDS, USER_PEERS};
 use super::listen::Listen;
+use super::passwords::{read_password, read_shared_secrets};
 use super::range::Range;
-use super::source::{Folders, Secret, read_secret};
-use crate::limits::{PASSWORD_BYTES_MIN, PASSWORD_FILE_BYTES_MAX, REALM_BYTES_MAX, USER_NAME_BYTES_MAX};
+use super::source::{Folders, Secret};
+use crate::limits::{REALM_BYTES_MAX, USER_NAME_BYTES_MAX};
 
 /// The relay's rules.
 pub struct Relay {
@@ -25,8 +28,12 @@ pub struct Relay {
     pub deny: Vec<Range>,
     /// Whether channel numbers above 0x4FFF are admitted.
     pub old_channels: bool,
+    /// Secrets shared with other software; the first is the one to mint with.
+    pub shared_secrets: Vec<Secret>,
     /// Static users.
     pub users: Vec<User>,
+    /// How clients may make keys from passwords; never empty.
+    pub password_algorithms: Vec<PasswordAlgorithm>,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -71,7 +78,12 @@ pub struct Limits {
 }
 
 impl Relay {
-    pub(super) fn read(draft: &mut Draft, listen: &Listen, folders: &Folders) -> Self {
+    pub(super) fn read(
+        draft: &mut Draft,
+        listen: &Listen,
+        folders: &Folders,
+        notices: &mut Vec<String>,
+    ) -> Self {
         let realm = draft.text("relay.realm");
         if realm.is_empty() || realm.len() > REALM_BYTES_MAX || realm.contains(['"', '\\', ':']) {
             let right = format!("write 1 to {REALM_BYTES_MAX} bytes without quotes, backslash and colon");
@@ -84,7 +96,9 @@ impl Relay {
             allow: read_ranges(draft, "relay.allow"),
             deny: read_ranges(draft, "relay.deny"),
             old_channels: draft.switch("relay.old_channels"),
+            shared_secrets: read_shared_secrets(draft, folders),
             users: read_users(draft, folders),
+            password_algorithms: read_algorithms(draft, notices),
             limits: Limits::read(draft),
         }
     }
@@ -104,6 +118,15 @@ impl Relay {
             let users = self.users.len();
             let noun = if users == 1 { "static user has" } else { "static users have" };
             sentence.push_str(&format!(" {users} {noun} a password, {public} of them for the Internet."));
+        }
+        match self.shared_secrets.len() {
+            0 => {}
+            1 => sentence.push_str(" Whoever holds the shared secret may reach the Internet."),
+            several => {
+                sentence.push_str(&format!(
+                    " Whoever holds one of the {several} shared secrets may reach the Internet."
+                ));
+            }
         }
         sentence
     }
@@ -172,6 +195,36 @@ fn read_ranges(draft: &mut Draft, key: &str) -> Vec<Range> {
     ranges
 }
 
+fn read_algorithms(draft: &mut Draft, notices: &mut Vec<String>) -> Vec<PasswordAlgorithm> {
+    let key = "relay.password_algorithms";
+    let mut algorithms = Vec::new();
+    for (word, place) in draft.texts(key) {
+        let algorithm = match word.as_str() {
+            "md5" => PasswordAlgorithm::Md5,
+            "sha256" => PasswordAlgorithm::Sha256,
+            _ => {
+                draft.refuse(key, place, "has a word that is no algorithm", "write \"md5\" or \"sha256\"");
+                continue;
+            }
+        };
+        if algorithms.contains(&algorithm) {
+            draft.refuse(key, place, "has an algorithm twice", "remove one of the two");
+            continue;
+        }
+        algorithms.push(algorithm);
+    }
+    if draft.entries(key).is_empty() {
+        draft.refuse(key, draft.place(key), "has no algorithm", "write [\"md5\"], or remove it");
+    } else if !algorithms.contains(&PasswordAlgorithm::Md5) {
+        notices.push(
+            "relay.password_algorithms has no \"md5\", and browsers know no other: \
+             they can't use the relay"
+                .to_owned(),
+        );
+    }
+    algorithms
+}
+
 fn read_users(draft: &mut Draft, folders: &Folders) -> Vec<User> {
     let mut users: Vec<(User, Place)> = Vec::new();
     for entry in draft.entries(KEY).to_vec() {
@@ -220,7 +273,7 @@ fn read_user(draft: &mut Draft, folders: &Folders, entry: &Item) -> Option<User>
     };
     let (name, file, peers) = (field("name"), field("password_file"), field("peers"));
     let name = name.and_then(|(name, place)| check_name(draft, name, place));
-    let password = file.and_then(|(file, place)| read_password(draft, folders, &file, place));
+    let password = file.and_then(|(file, place)| read_password(draft, folders, KEY, &file, place));
     let peers = peers.and_then(|(word, place)| {
         let known = USER_PEERS.contains(&word.as_str()).then(|| Peers::parse(&word)).flatten();
         if known.is_none() {
@@ -233,109 +286,18 @@ fn read_user(draft: &mut Draft, folders: &Folders, entry: &Item) -> Option<User>
 }
 
 fn check_name(draft: &mut Draft, name: String, place: Place) -> Option<String> {
-    // A colon marks the names of session credentials.
+    // A colon, or nothing but digits, marks the names of credentials that expire.
     let valid = (1..=USER_NAME_BYTES_MAX).contains(&name.len())
-        && !name.contains(|c: char| c == ':' || c.is_control());
+        && !name.contains(|c: char| c == ':' || c.is_control())
+        && !name.bytes().all(|byte| byte.is_ascii_digit());
     if !valid {
-        let right = format!("write 1 to {USER_NAME_BYTES_MAX} bytes without a colon");
+        let right = format!("write 1 to {USER_NAME_BYTES_MAX} bytes without a colon, not digits only");
         draft.refuse(KEY, place, "name is not a user name", &right);
     }
     valid.then_some(name)
 }
 
-fn read_password(draft: &mut Draft, folders: &Folders, file: &str, place: Place) -> Option<Secret> {
-    let path = folders.resolve(file);
-    let password = match read_secret(&path, PASSWORD_FILE_BYTES_MAX) {
-        Ok(content) => trimmed(&content),
-        Err(refusal) => {
-            let refusal = refusal.of(&path);
-            draft.refuse(KEY, place, &refusal.wrong, &refusal.right);
-            return None;
-        }
-    };
-    let bytes = password.expose();
-    let shown = path.display();
-    let wrong = if bytes.is_empty() {
-        format!("{shown} holds no password")
-    } else if bytes.len() < PASSWORD_BYTES_MIN {
-        format!("{shown} holds a password of fewer than {PASSWORD_BYTES_MIN} bytes")
-    } else if is_guessable(bytes) {
-        format!("{shown} holds a password that everyone tries first")
-    } else if std::str::from_utf8(bytes).is_err() || bytes.iter().any(u8::is_ascii_control) {
-        format!("{shown} does not hold one line of text")
-    } else {
-        return Some(password);
-    };
-    draft.refuse(KEY, place, &wrong, &format!("make one: (umask 077; openssl rand -hex 16 > {shown})"));
-    None
-}
-
-/// Without the line's end that editors and `echo` add.
-fn trimmed(content: &Secret) -> Secret {
-    let bytes = content.expose();
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    Secret::new(bytes.strip_suffix(b"\r").unwrap_or(bytes).to_vec())
-}
-
-/// One character repeated, digits in a row, or a word of examples and of lists of default passwords, perhaps
-/// with digits behind it.
-fn is_guessable(password: &[u8]) -> bool {
-    let lower = password.to_ascii_lowercase();
-    let repeated = lower.iter().all(|byte| *byte == lower[0]);
-    let word: Vec<u8> = lower.iter().copied().filter(u8::is_ascii_alphabetic).collect();
-    let counted = b"01234567890123456789".windows(lower.len()).any(|run| run == lower);
-    repeated || counted || GUESSES.iter().any(|guess| guess.as_bytes() == word)
-}
-
-/// What stands in examples; letters only.
-const GUESSES: &[&str] = &[
-    "admin",
-    "administrator",
-    "changeit",
-    "changeme",
-    "changethis",
-    "default",
-    "example",
-    "ginnel",
-    "letmein",
-    "mypassword",
-    "mysecret",
-    "password",
-    "passwort",
-    "qwerty",
-    "qwertyuiop",
-    "replaceme",
-    "secret",
-    "topsecret",
-    "yourpassword",
-    "yoursecret",
-];
-
 const KEY: &str = "relay.user";
 
 /// Stands in for a refused range while the rest is read.
 const PORTS_DEFAULT: RangeInclusive<u16> = 49_152..=65_535;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_of_examples_are_guessable() {
-        for password in
-            ["changeme", "Change-Me!", "PASSWORD", "password123", "12345678", "aaaaaaaa", "secret_01"]
-        {
-            assert!(is_guessable(password.as_bytes()), "{password}");
-        }
-        for password in ["kRx7-mwQ2", "correct horse", "a1b2c3d4e5"] {
-            assert!(!is_guessable(password.as_bytes()), "{password}");
-        }
-    }
-
-    #[test]
-    fn only_the_line_end_is_trimmed() {
-        for (content, password) in [("a b \n", "a b "), ("a\r\n", "a"), ("a\n\n", "a\n"), ("", "")] {
-            assert_eq!(trimmed(&Secret::new(content.into())).expose(), password.as_bytes());
-        }
-    }
-}

@@ -45,6 +45,30 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn shared_secrets_are_read_one_a_line_in_their_order() {
+    let folder = Folder::new();
+    folder.write_secrets();
+    let file = folder.write("ginnel.toml", "[relay]\nsecret_file = \"secrets\"");
+    let settings = accepted(Some(&file), &[]);
+    let secrets: Vec<_> = settings.relay.shared_secrets.iter().map(Secret::expose).collect();
+    assert_eq!(secrets, [b"2f1c9be07a6d4e58", b"9be07a6d4e582f1c"]);
+    assert!(settings.relay.openness().ends_with("one of the 2 shared secrets may reach the Internet."));
+    for shown in [settings.to_toml(), settings.to_json().to_string()] {
+        assert!(shown.contains("secret_file") && !shown.contains("2f1c9be07a6d4e58"), "{shown}");
+    }
+}
+
+#[test]
+fn who_leaves_out_md5_is_told_of_browsers() {
+    let folder = Folder::new();
+    for (list, noticed) in [("[\"sha256\"]", true), ("[\"md5\", \"sha256\"]", false)] {
+        let file = folder.write("ginnel.toml", &format!("[relay]\npassword_algorithms = {list}"));
+        let notices = accepted(Some(&file), &[]).notices;
+        assert_eq!(notices.iter().any(|notice| notice.contains("browsers")), noticed, "{list}");
+    }
+}
+
+#[test]
 fn two_users_of_one_name_are_refused_with_both_lines() {
     let folder = Folder::new();
     folder.write_secrets();
@@ -206,9 +230,13 @@ impl Folder {
             ("short", b"aB3\n"),
             ("guess", b"ChangeMe!\n"),
             ("binary", b"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8"),
+            ("secrets", b"2f1c9be07a6d4e58\r\n9be07a6d4e582f1c\n"),
+            ("gap", b"2f1c9be07a6d4e58\n\n9be07a6d4e582f1c\n"),
+            ("example", b"your-turn-secret\n"),
         ] {
             self.write_mode(name, content, 0o600);
         }
+        self.write_mode("many", &b"2f1c9be07a6d4e58\n".repeat(5), 0o600);
         self.write("open", "not-a-guess-4711\n");
     }
 }
@@ -237,6 +265,7 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "a list of texts",
     ),
     ("[listen]\nturn = \"0.0.0.0:3478\"", 2, "listen.turn", "not what belongs", "a list of texts"),
+    ("[listen]\nturn = []", 2, "listen.turn", "is empty", "name an address"),
     ("[listen]\nturn = [\"0.0.0.0:65536\"]", 2, "listen.turn", "not an address", "up to 65535"),
     (
         "[listen]\nturn = [\"[::ffff:127.0.0.1]:1\"]",
@@ -246,7 +275,13 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "of this machine",
     ),
     ("[listen]\nturns = [\"0.0.0.0:5349\"]", 2, "listen.turns", "must be empty", "remove"),
-    ("[listen]\nhttp = [\"0.0.0.0:80\"]", 2, "listen.http", "must be empty", "remove"),
+    (
+        "[listen]\nweb = []\nhttp = [\"0.0.0.0:80\"]",
+        3,
+        "listen.http",
+        "listen.web is empty",
+        "fill listen.web",
+    ),
     ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]", 2, "listen.trusted_proxies", "must be empty", "remove"),
     ("[listen]\nlocal = [\"0.0.0.0:80\"]", 2, "listen.local", "must be a loopback", "listen.web"),
     (
@@ -329,6 +364,35 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "relay.user",
         "regular file",
         "name a regular",
+    ),
+    (
+        "[[relay.user]]\nname = \"1900000000\"\npassword_file = \"good\"",
+        2,
+        "relay.user",
+        "not a user name",
+        "digits only",
+    ),
+    ("[relay]\nsecret_file = \"absent\"", 2, "relay.secret_file", "cannot be read", "create it"),
+    ("[relay]\nsecret_file = \"open\"", 2, "relay.secret_file", "every user", "chmod o="),
+    ("[relay]\nsecret_file = \"empty\"", 2, "relay.secret_file", "no secret", "openssl rand"),
+    ("[relay]\nsecret_file = \"gap\"", 2, "relay.secret_file", "no secret", "openssl rand"),
+    ("[relay]\nsecret_file = \"guess\"", 2, "relay.secret_file", "fewer than 16", "openssl rand"),
+    ("[relay]\nsecret_file = \"example\"", 2, "relay.secret_file", "tries first", "openssl rand"),
+    ("[relay]\nsecret_file = \"many\"", 2, "relay.secret_file", "has 5 lines", "4 at most"),
+    (
+        "[relay]\npassword_algorithms = [\"md5\",\n\"sha1\"]",
+        3,
+        "relay.password_algorithms",
+        "no algorithm",
+        "\"sha256\"",
+    ),
+    ("[relay]\npassword_algorithms = []", 2, "relay.password_algorithms", "has no algorithm", "[\"md5\"]"),
+    (
+        "[relay]\npassword_algorithms = [\"md5\", \"md5\"]",
+        2,
+        "relay.password_algorithms",
+        "twice",
+        "remove one",
     ),
     ("[tls]\ncertificate = \"c\"", 2, "tls.certificate", "is set, but", "mode = \"files\""),
     ("[tls]\nmode = \"files\"\ncertificate = \"c\"", 2, "tls.key", "is empty, but", "set tls.key"),

@@ -4,5 +4,6 @@
 
 mod common;
 mod config_mistakes_are_refused;
+mod credentials_are_minted;
 mod https_is_served_with_the_configured_certificate;
 mod serve_starts_and_stops;

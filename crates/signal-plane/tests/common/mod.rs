@@ -62,7 +62,7 @@ impl Server {
             async move {
                 while let Ok((stream, peer)) = listener.accept().await {
                     let signal = signal.clone();
-                    let peer = Peer { address: peer.ip(), secure: false };
+                    let peer = Peer { address: Some(peer.ip()), secure: false, redirect: None };
                     tokio::spawn(async move { signal.serve(stream, peer).await });
                 }
             }

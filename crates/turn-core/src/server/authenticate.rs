@@ -1,15 +1,16 @@
 //! From a message to a request whose sender is proved. Only a [`Request`] can change anything.
 //! RFC 8489 §9.2.4, RFC 8656 §5.
 
-use stun_wire::{AttributeType, Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method};
+use stun_wire::{
+    AttributeType, Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method, PasswordAlgorithm,
+};
 
 use super::Server;
 use crate::address::FiveTuple;
 use crate::config::Now;
 use crate::counters::DropReason;
-use crate::credentials::Identity;
+use crate::credentials::{Claim, Identity};
 use crate::limits::UNAUTHENTICATED_ALLOCATE_BYTES_MIN;
-use crate::nonce::NONCE_BYTES;
 use crate::verdict::Verdict;
 
 /// A request whose integrity was verified with the key of its user.
@@ -65,26 +66,20 @@ impl Server {
         if !message.has_integrity() {
             return Err(self.challenge_or_drop(now, &tuple, message, reply));
         }
-        let (Some(username), Some(_), Some(nonce)) = (
-            message.find(AttributeType::USERNAME),
-            message.find(AttributeType::REALM),
-            message.find(AttributeType::NONCE),
-        ) else {
+        let Some((claim, nonce)) = claims(message) else {
             return Err(self.refuse_bare(now, &tuple, message, reply));
         };
-        if username.len() > stun_wire::limits::USERNAME_BYTES_MAX
-            || nonce.len() > stun_wire::limits::REALM_BYTES_MAX
-        {
-            return Err(self.refuse_bare(now, &tuple, message, reply));
-        }
         if !self.nonces.accepts(nonce, now.mono, &tuple) {
             return Err(self.challenge(now, &tuple, message, ErrorCode::StaleNonce, reply));
         }
-        let identity = self.credentials.identify(username);
-        let key = self.key_of(&tuple, identity, username);
-        let proved = message.verify_integrity(&key);
-        match identity.filter(|identity| proved && self.is_valid(*identity, now)) {
-            Some(identity) => {
+        let Some((algorithm, signs)) = self.algorithms.chosen(message) else {
+            return Err(self.refuse_bare(now, &tuple, message, reply));
+        };
+        let identity = self.credentials.identify(claim);
+        let key = self.prove(&tuple, identity, claim, algorithm, message);
+        match identity.zip(key).filter(|(identity, _)| self.is_valid(*identity, &tuple, now)) {
+            Some((identity, key)) => {
+                let key = key.signing_by(signs);
                 let request = Request { tuple, message, identity, key };
                 if request.unknown().next().is_some() {
                     self.counters.errors += 1;
@@ -97,23 +92,41 @@ impl Server {
         }
     }
 
-    /// The key of an identity; an allocation of the same identity on this 5-tuple has it at hand.
-    fn key_of(&self, tuple: &FiveTuple, identity: Option<Identity>, username: &[u8]) -> IntegrityKey {
+    /// The key that a request was signed with, if it is one of the identity's; an allocation of the same
+    /// identity on this 5-tuple has it at hand.
+    fn prove(
+        &self,
+        tuple: &FiveTuple,
+        identity: Option<Identity>,
+        claim: Claim<'_>,
+        algorithm: PasswordAlgorithm,
+        message: &Message<'_>,
+    ) -> Option<IntegrityKey> {
         if let Some(&slot) = self.by_tuple.get(tuple)
-            && Some(self.allocations[slot].identity) == identity
+            && let allocation = &self.allocations[slot]
+            && Some(allocation.identity) == identity
+            && allocation.key.algorithm() == Some(algorithm)
+            && message.verify_integrity(&allocation.key)
         {
-            return self.allocations[slot].key.clone();
+            return Some(allocation.key.clone());
         }
-        self.credentials.key(identity, username)
+        self.credentials.prove(identity, claim, algorithm, |key| message.verify_integrity(key))
     }
 
     /// Whether a proved identity may still act: its credential has not expired and its session has not ended.
-    fn is_valid(&self, identity: Identity, now: Now) -> bool {
+    fn is_valid(&self, identity: Identity, tuple: &FiveTuple, now: Now) -> bool {
         match identity {
             Identity::Session { session, expires_unix_s, .. } => {
                 now.unix_s < expires_unix_s && !self.ended.contains_key(&session)
             }
             Identity::User(_) => true,
+            // Other software hands out credentials for an hour and has calls that are longer: who came in
+            // time keeps the allocation it has.
+            Identity::Shared { expires_unix_s, .. } => {
+                let slot = self.by_tuple.get(tuple);
+                now.unix_s < expires_unix_s
+                    || slot.is_some_and(|&slot| self.allocations[slot].identity == identity)
+            }
         }
     }
 
@@ -134,8 +147,8 @@ impl Server {
         }
     }
 
-    /// 401 or 438 with realm and a fresh nonce: 48 bytes and the realm. A 438 is never longer than its
-    /// request.
+    /// 401 or 438 with realm and a fresh nonce: 48 bytes and the realm, or 68 where there is a choice of
+    /// password algorithms. A 438 is never longer than its request.
     fn challenge<'d>(
         &mut self,
         now: Now,
@@ -150,11 +163,15 @@ impl Server {
             return Verdict::Drop(DropReason::OverBudget);
         }
         let start = reply.len();
-        let nonce: [u8; NONCE_BYTES] = self.nonces.issue(now.mono, tuple);
-        MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id())
+        let nonce = self.nonces.issue(now.mono, tuple);
+        let mut writer = MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id());
+        writer
             .error_code(code)
             .attribute(AttributeType::REALM, self.credentials.realm().as_bytes())
-            .attribute(AttributeType::NONCE, &nonce);
+            .attribute(AttributeType::NONCE, nonce.as_bytes());
+        if let Some(value) = self.algorithms.value() {
+            writer.attribute(AttributeType::PASSWORD_ALGORITHMS, value);
+        }
         if code == ErrorCode::StaleNonce && reply.len() - start > message.length() {
             reply.truncate(start);
             return Verdict::Drop(DropReason::Unauthenticated);
@@ -181,9 +198,27 @@ impl Server {
     }
 }
 
+/// Who a request says it is from, and the nonce it echoes; `None` for 400: one of them or the realm is
+/// missing, or larger than it may be.
+fn claims<'m>(message: &Message<'m>) -> Option<(Claim<'m>, &'m [u8])> {
+    let (name, hash) = (message.find(AttributeType::USERNAME), message.find(AttributeType::USERHASH));
+    let claim = match (name, hash) {
+        (Some(name), None) => {
+            Claim::Name(Some(name).filter(|it| it.len() <= stun_wire::limits::USERNAME_BYTES_MAX)?)
+        }
+        (None, Some(hash)) => Claim::Hash(hash.try_into().ok()?),
+        _ => return None,
+    };
+    message.find(AttributeType::REALM)?;
+    let nonce = message.find(AttributeType::NONCE)?;
+    (nonce.len() <= stun_wire::limits::REALM_BYTES_MAX).then_some((claim, nonce))
+}
+
 /// Comprehension-required attributes that requests may carry.
-const KNOWN: [AttributeType; 11] = [
+const KNOWN: [AttributeType; 13] = [
     AttributeType::USERNAME,
+    AttributeType::USERHASH,
+    AttributeType::PASSWORD_ALGORITHM,
     AttributeType::MESSAGE_INTEGRITY,
     AttributeType::CHANNEL_NUMBER,
     AttributeType::LIFETIME,

@@ -45,8 +45,8 @@ export class Call {
 
   constructor() {
     const ginnel = this.#ginnel;
-    ginnel.on("open", () => this.#serverIsBack());
-    ginnel.on("lost", () => this.#serverIsGone());
+    ginnel.on("open", ({ policy }) => this.#serverIsBack(policy.rooms !== false));
+    ginnel.on("lost", ({ attempts }) => this.#serverIsGone(attempts));
     ginnel.on("waiting", ({ bin }) => this.#wait(bin));
     ginnel.on("room", ({ code }) => this.#waitInRoom(code));
     ginnel.on("matched", ({ common, relays }) => this.#meet(common, relays));
@@ -281,8 +281,11 @@ export class Call {
     this.#showNotice(code, undefined, text);
   }
 
-  #serverIsGone() {
+  /** @param {number} attempts how many had failed before */
+  #serverIsGone(attempts) {
     this.#view.showServer("lost");
+    // Nothing was cut off, and the next attempt is a moment away: no reason to alarm anybody yet.
+    if (this.#phase === "start" && !this.#wasCutOff && attempts === 0) return;
     if (this.#phase === "requesting" || (this.#phase === "waiting" && this.#goal?.kind === "stranger")) {
       this.#enter("requesting");
     } else if (this.#phase !== "start" && this.#phase !== "asking") {
@@ -292,8 +295,10 @@ export class Call {
     if (this.#wasCutOff || this.#notice === "") this.#showNotice("server-gone");
   }
 
-  #serverIsBack() {
+  /** @param {boolean} hasRooms */
+  #serverIsBack(hasRooms) {
     this.#view.showServer("open");
+    this.#view.offerRooms(hasRooms);
     if (this.#notice === "server-gone") this.#hideNotice();
     if (this.#wasCutOff) this.#showNotice("cut-off");
     this.#wasCutOff = false;

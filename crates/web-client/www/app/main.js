@@ -5,15 +5,11 @@
 
 import { Call } from "./call.js";
 import { element } from "./view.js";
+import { langs, tags } from "./wishes.js";
 
 /** @typedef {import("../sdk/protocol.js").Media} Media */
 /** @typedef {import("../sdk/protocol.js").Want} Want */
 
-/** What the protocol allows in a `find`. */
-const tags_max = 8;
-const langs_max = 4;
-const tag_chars_max = 32;
-const LANGUAGE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/;
 const ROOM_CODE = /^[\w-]{16,128}$/;
 
 const call = new Call();
@@ -58,27 +54,11 @@ function takeInvitation() {
 /** @returns {Want} */
 function wants() {
   const fields = new FormData(form);
-  const tags = words(fields.get("tags"), /,/).slice(0, tags_max);
-  const langs = words(fields.get("langs"), /[\s,]+/)
-    .filter((lang) => LANGUAGE.test(lang))
-    .slice(0, langs_max);
   return {
     media: /** @type {Media} */ (fields.get("media")),
-    ...(tags.length > 0 ? { tags } : {}),
-    ...(langs.length > 0 ? { langs } : {}),
+    tags: tags(String(fields.get("tags"))),
+    langs: langs(String(fields.get("langs"))),
   };
-}
-
-/**
- * @param {FormDataEntryValue | null} value
- * @param {RegExp} separator
- */
-function words(value, separator) {
-  const all = String(value ?? "")
-    .toLowerCase()
-    .split(separator);
-  const cleaned = all.map((word) => word.trim().slice(0, tag_chars_max)).filter((word) => word !== "");
-  return [...new Set(cleaned)];
 }
 
 /**

@@ -39,6 +39,8 @@ export class View {
   #link = element("link", HTMLInputElement);
   #copy = element("copy", HTMLButtonElement);
   #onAction;
+  #invited = false;
+  #hasRooms = true;
 
   /** @param {(action: Action) => void} onAction a button of a notice was pressed */
   constructor(onAction) {
@@ -76,9 +78,17 @@ export class View {
     ids.forEach((id, at) => {
       element(id, HTMLElement).textContent = texts[at];
     });
-    for (const id of ["wishes", "open", "open-hint"]) element(id, HTMLElement).hidden = invited;
+    element("wishes", HTMLElement).hidden = invited;
     element("decline", HTMLElement).hidden = !invited;
+    this.#invited = invited;
+    this.offerRooms(this.#hasRooms);
     this.clearRemote();
+  }
+
+  /** @param {boolean} hasRooms whether this server lets people open rooms */
+  offerRooms(hasRooms) {
+    this.#hasRooms = hasRooms;
+    for (const id of ["open", "open-hint"]) element(id, HTMLElement).hidden = this.#invited || !hasRooms;
   }
 
   /** @param {Media} media @param {boolean} inRoom */

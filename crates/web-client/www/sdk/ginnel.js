@@ -37,7 +37,7 @@ import { Signaling } from "./signaling.js";
  * | `failed` | the session is over because it could not be carried on |
  * | `error` | the server refused something; the codes are stable |
  * @typedef {{
- *   open: import("./protocol.js").Welcome, lost: { retry_ms: number },
+ *   open: import("./protocol.js").Welcome, lost: { retry_ms: number, attempts: number },
  *   waiting: { bin: number }, room: { code: string },
  *   matched: { common: string[], relays: string[] }, state: State, stream: MediaStream, text: string,
  *   devices: Devices, gone: { why: string }, failed: { code: string, text: string },

@@ -18,7 +18,7 @@
  *   | { t: "leave" }
  *   | { t: "cancel" }} ClientMessage
  */
-/** @typedef {{ exposure: string, require_sealed: boolean, retention_s: number }} Policy */
+/** @typedef {{ exposure: string, require_sealed: boolean, rooms: boolean, retention_s: number }} Policy */
 /** @typedef {{ t: "welcome", v: number, policy: Policy, limits: Record<string, number> }} Welcome */
 /**
  * @typedef {{

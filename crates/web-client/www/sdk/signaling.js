@@ -12,9 +12,11 @@ import { SUBPROTOCOL, parseServerMessage } from "./protocol.js";
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /**
  * `open`: greeted, messages may be sent. `lost`: there is no connection, and none will be tried for
- * `retry_ms`.
- * @typedef {{ open: import("./protocol.js").Welcome, lost: { retry_ms: number }, message: ServerMessage }}
- * Events
+ * `retry_ms`; `attempts` have failed before this one, none if it had been greeted.
+ * @typedef {{
+ *   open: import("./protocol.js").Welcome, lost: { retry_ms: number, attempts: number },
+ *   message: ServerMessage,
+ * }} Events
  */
 
 /** @extends {Emitter<Events>} */
@@ -98,9 +100,9 @@ export class Signaling extends Emitter {
     const grown_ms = Math.min(reconnect_ms_max, reconnect_ms_min * 2 ** this.#attempts);
     // The random part keeps a thousand pages from coming back in the same instant.
     const pause_ms = Math.max(retry_ms, Math.round(grown_ms * (0.5 + Math.random() / 2)));
-    this.#attempts += 1;
     this.#timer = setTimeout(() => this.connect(), pause_ms);
-    this.emit("lost", { retry_ms: pause_ms });
+    const attempts = this.#attempts++;
+    this.emit("lost", { retry_ms: pause_ms, attempts });
   }
 
   #drop() {

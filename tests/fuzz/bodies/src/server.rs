@@ -140,6 +140,7 @@ impl Stage {
                 password: password.clone().into_bytes(),
                 realm: self.realm.clone().into_bytes(),
                 nonce: self.clients[client].nonce.clone(),
+                algorithms: None,
             }
         });
         let datagram = request.write(TransactionId([tape.byte(); 12]), signature.as_ref());
