@@ -12,8 +12,8 @@ use stun::attributes::{
 };
 use stun::integrity::MessageIntegrity;
 use stun::message::{
-    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_CHANNEL_BIND, Message, MessageType,
-    Method, Setter,
+    CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND, Message,
+    MessageType, Method, Setter,
 };
 use stun::xoraddr::XorMappedAddress;
 
@@ -27,6 +27,22 @@ pub(crate) fn socket() -> Result<UdpSocket, String> {
 /// The port of a client's socket.
 pub(crate) fn port(socket: &UdpSocket) -> Result<u16, String> {
     Ok(socket.local_addr().map_err(|e| format!("local address: {e}"))?.port())
+}
+
+/// A socket of a client of its own network: number `n` of 60,000 on loopback.
+pub(crate) fn socket_in_network(n: u32) -> Result<UdpSocket, String> {
+    let ip = Ipv4Addr::from_bits(0x7F01_0001 + (n << 8));
+    let socket = UdpSocket::bind((ip, 0)).map_err(|e| format!("bind {ip}: {e}"))?;
+    socket.set_nonblocking(true).map_err(|e| format!("nonblocking: {e}"))?;
+    Ok(socket)
+}
+
+/// Waits until a server answers a Binding request.
+///
+/// # Errors
+/// It does not in time.
+pub(crate) fn wait_for(socket: &UdpSocket) -> Result<(), String> {
+    exchange(socket, &request(METHOD_BINDING)?).map(|_| ())
 }
 
 /// Waits until the forwarder answers; each client's datagram is as long as ChannelData with the payload.
@@ -58,17 +74,22 @@ pub(crate) fn set_up_turn(sockets: &[UdpSocket], user: &str, password: &str) -> 
     Ok((0..sockets.len()).map(channel_data).collect())
 }
 
-struct TurnClient<'a> {
+/// One client of a TURN server, on a connected socket.
+pub(crate) struct TurnClient<'a> {
     socket: &'a UdpSocket,
     user: String,
     realm: Vec<u8>,
     nonce: Vec<u8>,
     integrity: MessageIntegrity,
-    relayed: SocketAddr,
+    pub(crate) relayed: SocketAddr,
 }
 
 impl<'a> TurnClient<'a> {
-    fn allocate(socket: &'a UdpSocket, user: &str, password: &str) -> Result<Self, String> {
+    /// Allocates, by way of the challenge.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(crate) fn allocate(socket: &'a UdpSocket, user: &str, password: &str) -> Result<Self, String> {
         let refused = exchange(socket, &allocate_request()?)?;
         let text = |attribute| refused.get(attribute).map_err(|e| format!("401 without {attribute}: {e}"));
         let (realm, nonce) = (text(ATTR_REALM)?, text(ATTR_NONCE)?);
@@ -86,7 +107,11 @@ impl<'a> TurnClient<'a> {
         Ok(client)
     }
 
-    fn bind_channel(&self, peer: SocketAddr) -> Result<(), String> {
+    /// Binds the channel to a peer.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(crate) fn bind_channel(&self, peer: SocketAddr) -> Result<(), String> {
         let mut request = request(METHOD_CHANNEL_BIND)?;
         request.add(ATTR_CHANNEL_NUMBER, &[CHANNEL[0], CHANNEL[1], 0, 0]);
         let address = XorMappedAddress { ip: peer.ip(), port: peer.port() };
@@ -150,7 +175,7 @@ fn receive(socket: &UdpSocket, wait: Duration) -> Option<Vec<u8>> {
         if let Ok(length) = socket.recv(&mut buffer) {
             return Some(buffer[..length].to_vec());
         }
-        std::thread::park_timeout(Duration::from_millis(1));
+        std::thread::park_timeout(POLL);
     }
     None
 }
@@ -177,5 +202,6 @@ const PAYLOAD_BYTES: usize = 200;
 
 /// The IP protocol number in REQUESTED-TRANSPORT.
 const UDP: u8 = 17;
+const POLL: Duration = Duration::from_micros(200);
 const RETRANSMIT: Duration = Duration::from_millis(200);
 const ANSWER_MAX: Duration = Duration::from_secs(10);

@@ -1,10 +1,14 @@
-//! Measures the CPU time a relay spends per packet, side by side with a bare forwarder, in one run.
+//! Measures what a relay costs: CPU time per packet beside a bare forwarder, CPU and memory per allocation
+//! beside coturn, memory after a flood of strangers, the time per packet with few and with many allocations.
 //!
 //! It measures and asserts no times: machines differ, and the ratio between rows of one table is the result.
 
+mod allocations;
 mod client;
+mod flood;
 mod forwarder;
 mod load;
+mod lookup;
 mod server;
 mod table;
 
@@ -24,6 +28,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Forward { port, client_ports } => forwarder::run(port, &client_ports),
         Command::Relay(options) => relay(&options),
+        Command::Allocations(options) => allocations::run(&options),
+        Command::Flood(options) => flood::run(&options),
+        Command::Lookup(options) => lookup::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,6 +53,12 @@ struct Arguments {
 enum Command {
     /// CPU per relayed packet, relay to relay: 25 pairs of clients on loopback.
     Relay(Options),
+    /// CPU and memory per idle allocation.
+    Allocations(allocations::Options),
+    /// Memory that strangers leave behind.
+    Flood(flood::Options),
+    /// The core's time per packet with few and with many allocations; no sockets.
+    Lookup(lookup::Options),
     /// The bare forwarder itself: one receive, one send, nothing else.
     #[command(hide = true)]
     Forward { port: u16, client_ports: Vec<u16> },
@@ -103,7 +116,9 @@ fn measure(kind: Kind, programs: &Programs, plan: &Plan) -> Result<Sample, Strin
     }
     let datagrams = match kind {
         Kind::Bare => client::set_up_bare(&sockets),
-        Kind::Coturn | Kind::Ginnel => client::set_up_turn(&sockets, server::USER, server::PASSWORD),
+        Kind::Coturn | Kind::Ginnel | Kind::GinnelPublic => {
+            client::set_up_turn(&sockets, server::USER, server::PASSWORD)
+        }
     };
     let datagrams = datagrams.map_err(|complaint| server.explain(&complaint))?;
     load::run(&sockets, &datagrams, &plan.warm_up())?;
@@ -113,7 +128,7 @@ fn measure(kind: Kind, programs: &Programs, plan: &Plan) -> Result<Sample, Strin
     Sample::new(spent, counted)
 }
 
-fn say(line: &str) -> Result<(), String> {
+pub(crate) fn say(line: &str) -> Result<(), String> {
     writeln!(std::io::stdout(), "{line}").map_err(|e| format!("stdout: {e}"))
 }
 

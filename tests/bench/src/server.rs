@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -20,8 +21,10 @@ pub(crate) enum Kind {
     Bare,
     /// Debian's TURN server.
     Coturn,
-    /// This project.
+    /// This project, its user's peers `appliance`.
     Ginnel,
+    /// This project, its user's peers `public`: a relay socket for each allocation.
+    GinnelPublic,
 }
 
 impl Kind {
@@ -30,6 +33,7 @@ impl Kind {
             Self::Bare => "bare",
             Self::Coturn => "coturn",
             Self::Ginnel => "ginnel",
+            Self::GinnelPublic => "ginnel-public",
         }
     }
 }
@@ -45,9 +49,11 @@ impl Programs {
     pub(crate) fn check(&self, kinds: &[Kind]) -> Result<(), String> {
         let ginnel = "build it: cargo build --release -p ginnel; or give --ginnel";
         let coturn = "install it: apt-get install coturn; or give --turnserver";
-        for (kind, program, remedy) in
-            [(Kind::Ginnel, &self.ginnel, ginnel), (Kind::Coturn, &self.turnserver, coturn)]
-        {
+        for (kind, program, remedy) in [
+            (Kind::Ginnel, &self.ginnel, ginnel),
+            (Kind::GinnelPublic, &self.ginnel, ginnel),
+            (Kind::Coturn, &self.turnserver, coturn),
+        ] {
             let runs =
                 || Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
             if kinds.contains(&kind) {
@@ -87,9 +93,10 @@ impl Server {
                 let file = write(&folder, "coturn.conf", &coturn_configuration(port, &folder))?;
                 command.arg(&programs.turnserver).arg("-c").arg(file);
             }
-            Kind::Ginnel => {
+            Kind::Ginnel | Kind::GinnelPublic => {
                 write(&folder, "password", PASSWORD)?;
-                let file = write(&folder, "ginnel.toml", &ginnel_configuration(port, &folder)?)?;
+                let peers = if kind == Kind::Ginnel { "appliance" } else { "public" };
+                let file = write(&folder, "ginnel.toml", &ginnel_configuration(port, &folder, peers)?)?;
                 command.arg(&programs.ginnel).arg("serve").arg("--config").arg(file);
             }
         }
@@ -109,6 +116,28 @@ impl Server {
         let lines: Vec<&str> = said.lines().collect();
         let last = lines[lines.len().saturating_sub(LOG_LINES_MAX)..].join("\n    ");
         if last.is_empty() { complaint.to_owned() } else { format!("{complaint}; it said:\n    {last}") }
+    }
+
+    /// Memory that is its own and resident, in bytes.
+    ///
+    /// # Errors
+    /// The server has ended.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib =
+            line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse::<u64>().ok());
+        kib.map(|kib| kib * 1024).ok_or_else(|| format!("{path}: no RssAnon"))
+    }
+
+    /// Descriptors it holds open.
+    ///
+    /// # Errors
+    /// The server has ended.
+    pub(crate) fn descriptors(&self) -> Result<usize, String> {
+        let path = format!("/proc/{}/fd", self.child.id());
+        Ok(fs::read_dir(&path).map_err(|e| format!("{path}: {e}"))?.count())
     }
 
     /// User and system time of all its threads so far.
@@ -154,9 +183,14 @@ fn server_core() -> usize {
     usize::from(online.into_iter().any(|entry| is_second(&entry)))
 }
 
+/// A port below those that the system gives out and those of relay sockets, never the same twice.
 fn free_port() -> Result<u16, String> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| format!("bind: {e}"))?;
-    Ok(socket.local_addr().map_err(|e| format!("bind: {e}"))?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let is_free = |port: &u16| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let begin = std::process::id() as u16;
+    let tried = (0..OWN_PORTS).map(|_| begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)));
+    let port = tried.map(|n| OWN_PORT_MIN + n % OWN_PORTS).find(is_free);
+    port.ok_or_else(|| format!("no port is free from {OWN_PORT_MIN} on"))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
@@ -182,7 +216,7 @@ fn coturn_configuration(port: u16, folder: &Path) -> String {
     )
 }
 
-fn ginnel_configuration(port: u16, folder: &Path) -> Result<String, String> {
+fn ginnel_configuration(port: u16, folder: &Path, peers: &str) -> Result<String, String> {
     let (local, admin) = (free_port()?, free_port()?);
     let password = folder.join("password");
     Ok(format!(
@@ -190,12 +224,17 @@ fn ginnel_configuration(port: u16, folder: &Path) -> Result<String, String> {
          [listen]\nturn = [\"127.0.0.1:{port}\"]\nturns = []\nweb = []\n\
          local = [\"127.0.0.1:{local}\"]\nadmin = \"127.0.0.1:{admin}\"\n\
          [server]\nworkers = 1\n\
-         [relay]\nports = \"61000-65535\"\npeers = \"appliance\"\n\
-         limits = {{ answers_per_address_s = 0, answers_per_prefix_s = 0 }}\n\
-         [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{}\"\npeers = \"appliance\"\n",
+         [relay]\npeers = \"appliance\"\n\
+         [relay.limits]\nanswers_per_address_s = 0\nanswers_per_prefix_s = 0\n\
+         allocations_per_prefix = 0\nallocations = 0\n\
+         [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{}\"\npeers = \"{peers}\"\n",
         password.display()
     ))
 }
+
+/// Where the servers listen.
+const OWN_PORT_MIN: u16 = 10_000;
+const OWN_PORTS: u16 = 10_000;
 
 /// The one user every TURN server knows.
 pub(crate) const USER: &str = "bench";

@@ -448,6 +448,8 @@ pub struct Setup {
     pub own_ips: Vec<IpAddr>,
     /// How much may pass.
     pub bandwidth: BandwidthLimits,
+    /// How many answers unproved senders may get; lifted by default.
+    pub answers: AnswerLimits,
 }
 
 impl Setup {
@@ -466,10 +468,12 @@ impl Setup {
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
             own_ips: vec![RELAY_V4, RELAY_V6],
             bandwidth: BandwidthLimits::default(),
+            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
         }
     }
 
-    fn config(&self, worker: WorkerId) -> Config {
+    /// What a server of this worker is told, for a test that drives one by itself.
+    pub fn config(&self, worker: WorkerId) -> Config {
         let users = self.users.iter().map(|(name, peers)| {
             let credential = user_credential(name);
             StaticUser::new(&credential.username, REALM, &credential.password, *peers)
@@ -491,7 +495,7 @@ impl Setup {
                 own_ips: self.own_ips.clone(),
             },
             external: Vec::new(),
-            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
+            answers: self.answers,
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,
             lifetime_max: Duration::from_secs(3600),

@@ -25,7 +25,7 @@ fn answer(
 }
 
 #[test]
-fn row_63_a_binding_answer_is_32_or_44_bytes() {
+fn rows_63_and_64_a_binding_answer_is_32_or_44_bytes() {
     let mut world = World::new(1);
     for (from, bytes) in [("198.18.0.1:5000", 32), ("[2001:db8:7::1]:5000", 44)] {
         let reply = answer(&mut world, from, &Request::bare(Method::BINDING), None).unwrap();
@@ -33,7 +33,7 @@ fn row_63_a_binding_answer_is_32_or_44_bytes() {
         let reply = Message::parse(&reply).unwrap();
         let mapped = reply.find(AttributeType::XOR_MAPPED_ADDRESS).unwrap();
         assert_eq!(stun_wire::decode_xor_address(mapped, ID), Ok(from.parse::<SocketAddr>().unwrap()));
-        // Row 64: that and nothing else.
+        // That and nothing else.
         assert_eq!(reply.attributes().count(), 1);
     }
 }

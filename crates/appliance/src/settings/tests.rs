@@ -20,7 +20,7 @@ fn the_defaults_are_accepted_and_the_default_file_says_the_same() {
 }
 
 #[test]
-fn mistakes_are_told_with_line_key_reason_and_remedy() {
+fn rows_19_and_25_mistakes_are_told_with_line_key_reason_and_remedy() {
     let folder = Folder::new();
     folder.write_secrets();
     for (text, line, key, wrong, right) in MISTAKES {
