@@ -67,7 +67,7 @@ impl Stage {
         let servers = [0, 1].map(|worker| {
             let mut config = setup.config(WorkerId(worker));
             config.session_key = key.clone();
-            let user = |name: &str, peers| StaticUser::new(name.into(), &config.realm, "pass", peers);
+            let user = |name: &str, peers| StaticUser::new(name, &config.realm, "pass", peers);
             config.users = vec![user("open", PeerPolicy::Public), user("here", PeerPolicy::Appliance)];
             realm.clone_from(&config.realm);
             Server::new(config, Arc::clone(&directory), [seed ^ worker as u8; 32])
