@@ -33,7 +33,7 @@ fn start() -> Relay {
             shared_secrets: Vec::new(),
             session_key: SessionKey::new([7; 32]),
             session_peers: PeerPolicy::Partner,
-            users: vec![StaticUser::new(USER.into(), REALM, PASSWORD, PeerPolicy::Public)],
+            users: vec![StaticUser::new(USER, REALM, PASSWORD, PeerPolicy::Public)],
             addresses: AddressPolicy { allow: vec![all_of(V4), all_of(V6)], ..AddressPolicy::default() },
             external: [V4, V6].map(|public| External { public, local: Some(public) }).to_vec(),
             answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },

@@ -62,7 +62,7 @@ struct Stage {
 impl Stage {
     fn new(count: usize) -> Result<Self, String> {
         let mut config = Setup { workers: 1, ..Setup::new(1) }.config(WorkerId(0));
-        config.users = vec![StaticUser::new("bench".into(), &config.realm, "pass", PeerPolicy::Appliance)];
+        config.users = vec![StaticUser::new("bench", &config.realm, "pass", PeerPolicy::Appliance)];
         let realm = config.realm.clone().into_bytes();
         let limits = AllocationLimits { per_side: 0, per_prefix: 0, total: 0 };
         let directory = Arc::new(Mutex::new(Directory::new(limits, BandwidthLimits::default(), (1, 2))));
