@@ -13,8 +13,8 @@ use crate::bandwidth::Meter;
 use crate::credentials::{Identity, SessionId, Side};
 use crate::directory::Heard;
 use crate::limits::{
-    CHANNEL_LIFETIME, CHANNEL_REUSE_DELAY, PEERINGS_MAX, PERMISSION_LIFETIME, PERMISSIONS_MAX,
-    ROUTE_ASK_INTERVAL,
+    CHANNEL_LIFETIME, CHANNEL_REUSE_DELAY, PEERINGS_MAX, PEERINGS_OFFERED_MAX, PERMISSION_LIFETIME,
+    PERMISSIONS_MAX, ROUTE_ASK_INTERVAL,
 };
 use crate::policy::{PeerPolicy, PeerVerdict, Scope};
 use crate::reservations::Token;
@@ -142,9 +142,21 @@ impl Allocation {
         })
     }
 
-    /// Takes the way that another allocation offers.
+    /// Takes the way that another allocation offers; `None` where it is a stranger's and there are many.
     pub(crate) fn take_offer(&mut self, offer: &Offer, now: Duration) -> Option<usize> {
-        let at = self.peering(offer.owner.as_peer(), PeerVerdict::Relayed, now)?;
+        let peer = offer.owner.as_peer();
+        let at = match self.find_peer(peer) {
+            Some(at) => at,
+            None => {
+                if self.peerings.len() >= PEERINGS_OFFERED_MAX {
+                    self.peerings.retain(|peering| peering.is_in_use(now));
+                }
+                if self.peerings.len() >= PEERINGS_OFFERED_MAX {
+                    return None;
+                }
+                self.peering(peer, PeerVerdict::Relayed, now)?
+            }
+        };
         self.peerings[at].route = Some(offer.route);
         Some(at)
     }

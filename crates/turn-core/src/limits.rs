@@ -40,6 +40,10 @@ pub const PERMISSIONS_MAX: usize = 16;
 /// restart doubles that, and recently ended bindings count for [`CHANNEL_REUSE_DELAY`].
 pub const PEERINGS_MAX: usize = 64;
 
+/// Of these, how many may be there when a peer that the client never named offers itself: strangers must not
+/// fill the table. Whom the client names after that is asked by this side.
+pub const PEERINGS_OFFERED_MAX: usize = PEERINGS_MAX / 2;
+
 /// XOR-PEER-ADDRESS attributes that one CreatePermission may carry.
 pub const PEERS_PER_REQUEST_MAX: usize = 16;
 
