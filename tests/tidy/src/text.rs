@@ -46,7 +46,7 @@ fn machine_paths(file: &TextFile) -> Vec<Finding> {
     for (index, line) in file.text.lines().enumerate() {
         for root in ["home", "Users", "root", "work"] {
             let root = format!("/{root}/");
-            // Only where an absolute path begins: `crates/x/work/` is a path of ours.
+            // Only where an absolute path begins: a folder of ours may have such a name.
             let absolute = line.match_indices(&root).any(|(at, _)| {
                 !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-/~})$*".contains(c))
             });
