@@ -7,6 +7,7 @@
 mod actor;
 mod admission;
 mod counters;
+mod exchange;
 mod fragments;
 mod http;
 pub mod limits;

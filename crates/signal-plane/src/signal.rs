@@ -14,8 +14,9 @@ use crate::actor::{self, Command};
 use crate::admission::Admission;
 use crate::counters::{Counters, Refusal, Shared};
 use crate::limits::{COMMANDS_MAX, Limits};
+use crate::socket::Socket;
 use crate::stream::linger;
-use crate::{http, socket};
+use crate::{exchange, http};
 
 /// Serves connections. Clones are handles to the same matcher.
 #[derive(Clone)]
@@ -94,7 +95,7 @@ impl Signal {
         // Boxed, so that what HTTP needed is given back before the WebSocket's long life.
         let upgraded = Box::pin(http::serve(&self.0, stream, peer)).await;
         if let Some(upgraded) = upgraded {
-            socket::run(&self.0, upgraded).await;
+            exchange::run(&self.0, Socket::new(upgraded.stream).await, upgraded.host).await;
         }
         drop(place);
     }
