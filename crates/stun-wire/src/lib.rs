@@ -1,4 +1,5 @@
-//! STUN and TURN as bytes: messages, attributes, ChannelData, message integrity and fingerprint.
+//! STUN and TURN as bytes: messages, attributes, ChannelData, message integrity, fingerprint and the framing
+//! of streams.
 //!
 //! It reads and writes, and knows nothing of roles, state, sockets or time: what a message means is decided
 //! in `turn-core`. Reading borrows from the caller's buffer and never allocates; writing appends to a
@@ -19,6 +20,7 @@ mod integrity;
 pub mod limits;
 mod message;
 mod password_algorithm;
+mod stream;
 mod writer;
 
 pub use address::{AddressError, AddressFamily, decode_xor_address};
@@ -29,6 +31,7 @@ pub use header::{Class, MAGIC_COOKIE, Method, TransactionId};
 pub use integrity::{Integrity, IntegrityKey, userhash};
 pub use message::{Message, ParseError};
 pub use password_algorithm::{PasswordAlgorithm, PasswordAlgorithms};
+pub use stream::{Frame, StreamError, pad_stream_frame};
 pub use writer::MessageWriter;
 
 /// What a datagram on a STUN/TURN socket is by its first byte, RFC 7983 §7, RFC 5766 §11.

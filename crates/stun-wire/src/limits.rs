@@ -19,4 +19,9 @@ pub const USERNAME_BYTES_MAX: usize = 508;
 /// Bytes of a REALM or NONCE value, RFC 8489 §14.9 and §14.10.
 pub const REALM_BYTES_MAX: usize = 763;
 
+/// Bytes of the largest frame on a stream: a STUN message of the greatest length that its field can say.
+/// ChannelData with its padding is shorter.
+pub const STREAM_FRAME_BYTES_MAX: usize = HEADER_BYTES + 65_532;
+
+const _: () = assert!(CHANNEL_DATA_HEADER_BYTES + 65_536 <= STREAM_FRAME_BYTES_MAX);
 const _: () = assert!(ATTRIBUTES_MAX * ATTRIBUTE_HEADER_BYTES < u16::MAX as usize);
