@@ -13,4 +13,4 @@ pub mod settings;
 mod tls;
 
 pub use run::{Appliance, ListenError, Listening, StartError};
-pub use tls::CertificateError;
+pub use tls::{CertificateError, CertificateNumbers, Certificates};

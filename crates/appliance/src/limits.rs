@@ -36,6 +36,24 @@ pub(crate) const REALM_BYTES_MAX: usize = 127;
 /// A certificate chain or a private key in PEM.
 pub(crate) const PEM_BYTES_MAX: u64 = 256 << 10;
 
+/// A file in the state directory: keys, certificates, an account.
+pub(crate) const STATE_FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// How wrong a client's clock may be for it to find our own certificates valid all the same.
+pub(crate) const CLOCK_SKEW_S_MAX: u64 = 86_400;
+
+/// A self-signed certificate: people accept it by hand. Apple's systems take none of more than 825 days.
+pub(crate) const SELF_SIGNED_S: u64 = 365 * 86_400;
+
+/// What is left of a self-signed certificate when the next one is made.
+pub(crate) const SELF_SIGNED_RENEW_S: u64 = 30 * 86_400;
+
+/// A certificate that a browser takes by its hash; it refuses what holds for more than 14 days.
+pub(crate) const PAIR_MEMBER_S: u64 = 13 * 86_400;
+
+/// The longest pause between two looks at whether a certificate is due.
+pub(crate) const CERTIFICATE_LOOK_S_MAX: u64 = 3_600;
+
 /// RFC 1035 §2.3.4: a host name.
 pub(crate) const HOST_NAME_BYTES_MAX: usize = 253;
 

@@ -9,6 +9,7 @@ use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use relay_plane::web;
 
 use crate::logs;
+use crate::tls::CertificateNumbers;
 
 /// Where the numbers come from, and the text made of them.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub struct Metrics {
     relay: Option<Source<RelayNumbers>>,
     signal: Option<Source<SignalNumbers>>,
     listeners: Vec<(&'static str, Source<web::Counters>)>,
+    certificates: Option<Source<CertificateNumbers>>,
     start_unix_s: u64,
 }
 
@@ -84,6 +86,11 @@ impl Metrics {
         self.listeners.push((name, source));
     }
 
+    /// Adds the certificates.
+    pub(crate) fn certificates(&mut self, source: Source<CertificateNumbers>) {
+        self.certificates = Some(source);
+    }
+
     /// All numbers now, as text.
     pub(crate) fn text(&self) -> String {
         let page = Page(Registry::new());
@@ -94,6 +101,9 @@ impl Metrics {
             page.signal(&signal());
         }
         page.listeners(self.listeners.iter().map(|(name, source)| (*name, source())));
+        if let Some(certificates) = &self.certificates {
+            page.certificates(certificates());
+        }
         page.counters(
             "ginnel_log_lines_lost_total",
             "Log lines lost to a slow reader.",
@@ -184,6 +194,15 @@ impl Page {
         self.counters("ginnel_connections_total", help, &["listener", "outcome"], ended);
     }
 
+    fn certificates(&self, numbers: CertificateNumbers) {
+        let help = "When the certificate of the web listeners ends, Unix time.";
+        self.gauge("ginnel_certificate_expiry_timestamp_seconds", help, numbers.expires_unix_s);
+        let help = "Certificates that took the place of another.";
+        self.counters("ginnel_certificate_changes_total", help, &[], [([], numbers.changes)]);
+        let help = "Certificates that could not be had, kept or used.";
+        self.counters("ginnel_certificate_failures_total", help, &[], [([], numbers.failures)]);
+    }
+
     fn counters<L: AsRef<[&'static str]>>(
         &self,
         name: &str,
@@ -261,8 +280,16 @@ mod tests {
         }));
         metrics
             .listener("web", Box::new(|| web::Counters { open: 11, handed_over: 12, ..Default::default() }));
+        metrics.certificates(Box::new(|| CertificateNumbers {
+            expires_unix_s: 17,
+            changes: 18,
+            failures: 19,
+        }));
         let text = metrics.text();
         for line in [
+            "ginnel_certificate_expiry_timestamp_seconds 17",
+            "ginnel_certificate_changes_total 18",
+            "ginnel_certificate_failures_total 19",
             "ginnel_relay_bytes_total{direction=\"in\"} 1",
             "ginnel_relay_bytes_total{direction=\"out\"} 2",
             "ginnel_relay_packets_total{verdict=\"forward\"} 3",

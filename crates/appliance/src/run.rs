@@ -23,10 +23,12 @@ use crate::limits::{
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::relay::{self, Bridge};
 use crate::settings::{self, Settings};
-use crate::tls::{self, CertificateError};
+use crate::tls::{self, CertificateError, Certificates};
 
 /// The running system. Stop it with [`Appliance::stop`]; dropping it closes the listeners and drops the rest.
 pub struct Appliance {
+    /// Ends its task when it is dropped.
+    _certificates: Certificates,
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
@@ -100,7 +102,7 @@ impl Appliance {
     /// The first part that could not be started.
     pub fn start(settings: &Settings) -> Result<Self, StartError> {
         let listen = &settings.listen;
-        let tls = tls::server_config(&settings.tls, &settings.server.names)?;
+        let certificates = Certificates::start(settings)?;
         let mut metrics = Metrics::new();
         let mut listening = Vec::new();
         let mut open = |listener: Listener, addresses: &[SocketAddr], tls| {
@@ -109,7 +111,7 @@ impl Appliance {
             listening.extend(web.addresses().iter().map(|address| listener.listening(*address)));
             Ok::<_, StartError>((web, queue))
         };
-        let (web, web_queue) = open(WEB, &listen.web, Some(tls))?;
+        let (web, web_queue) = open(WEB, &listen.web, Some(certificates.tcp(&[b"http/1.1"])))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
@@ -132,11 +134,13 @@ impl Appliance {
         metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
         let numbers = signal.clone();
         metrics.signal(Box::new(move || signal_numbers(&numbers.counters())));
+        metrics.certificates(Box::new(certificates.numbers()));
         let admin = Admin::new(metrics);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
         let page_listeners = [web, http, local];
         Ok(Self {
+            _certificates: certificates,
             admin,
             admin_listener,
             admin_task,

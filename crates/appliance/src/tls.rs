@@ -1,75 +1,227 @@
-//! The TLS configuration of the `web` listeners: TLS 1.2 and 1.3, one crypto provider, one certificate.
+//! Certificates that look after themselves, and the TLS configurations of all listeners.
 //!
-//! It reads no file; `settings` did.
+//! No handshake is made here. Versions are TLS 1.2 and 1.3, without early data; a client that offers
+//! protocols (ALPN) of which we have none is refused, one that offers none is served.
+
+mod made;
+mod pair;
+mod self_signed;
+mod state;
+mod store;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::ResolvesServerCert;
+use rustls::version::{TLS12, TLS13};
+use tokio::task::JoinHandle;
 
-use crate::settings::Tls;
+use crate::limits::CERTIFICATE_LOOK_S_MAX;
+use crate::settings::{self, Refusal, Settings};
+use pair::Pair;
+use self_signed::SelfSigned;
+use state::State;
+use store::Store;
 
-/// A server configuration with the configured certificate, or with one made now for `names` and this machine.
-///
-/// # Errors
-///
-/// A certificate could not be made, which is so only for names that no certificate can hold.
-pub(crate) fn server_config(tls: &Tls, names: &[String]) -> Result<Arc<ServerConfig>, CertificateError> {
-    let provider = Arc::new(ring::default_provider());
-    let certified = match tls {
-        Tls::Files(certified) => Arc::clone(certified),
-        Tls::SelfSigned => Arc::new(self_signed(names, &provider)?),
-    };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .expect("the provider has suites for both versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    // A client that offers other protocols only is refused in the handshake; one that offers none is served.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+/// The certificates of the running system, kept current by a task that ends with it.
+pub struct Certificates {
+    shared: Arc<Shared>,
+    keeper: JoinHandle<()>,
 }
 
-/// No certificate could be made for the configured names.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make a certificate for server.names: {0}; correct the names or set tls.mode = \"files\"")]
-pub struct CertificateError(String);
+/// Numbers for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertificateNumbers {
+    /// When the served certificate ends, in Unix seconds.
+    pub expires_unix_s: u64,
+    /// Certificates that took the place of another.
+    pub changes: u64,
+    /// Certificates that could not be had, kept or used.
+    pub failures: u64,
+}
 
-fn self_signed(
-    names: &[String],
-    provider: &rustls::crypto::CryptoProvider,
-) -> Result<CertifiedKey, CertificateError> {
-    let local = LOCAL_NAMES.iter().map(|name| (*name).to_owned());
-    let names: BTreeSet<String> = local.chain(names.iter().cloned()).collect();
-    let refuse = |error: rcgen::Error| CertificateError(error.to_string());
-    let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>()).map_err(refuse)?;
-    params.distinguished_name.push(DnType::CommonName, "ginnel, self-signed");
-    let key = KeyPair::generate().map_err(refuse)?;
-    let certificate = params.self_signed(&key).map_err(refuse)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    CertifiedKey::from_der(vec![certificate.der().clone()], key, provider)
-        .map_err(|error| CertificateError(error.to_string()))
+/// No certificate could be had to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The configured names cannot stand in one.
+    #[error("cannot make a certificate for server.names: {0}; correct the names or set tls.mode = \"files\"")]
+    Names(String),
+    /// The state directory, or a file in it, is not what it should be.
+    #[error("tls.state: {0}")]
+    State(String),
+}
+
+impl Certificates {
+    /// The certificate that the settings ask for; call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// There is none to begin with.
+    pub fn start(settings: &Settings) -> Result<Self, CertificateError> {
+        let now_unix_s = now_unix_s();
+        let state = settings.tls.state.as_deref().map(State::open).transpose();
+        let state = state.map_err(CertificateError::state)?;
+        let own_names = own_names(&settings.server.names);
+        let self_signed = SelfSigned::new(own_names.clone(), state.clone());
+        let (certified, source, pair) = match &settings.tls.source {
+            settings::Source::SelfSigned => {
+                let pair = Pair::open(own_names, state, now_unix_s)?;
+                (self_signed.open(now_unix_s)?, Source::SelfSigned(self_signed), Some(Arc::new(pair)))
+            }
+            settings::Source::Files(certified) => (Arc::clone(certified), Source::Fixed, None),
+        };
+        let shared = Arc::new(Shared { store: Arc::new(Store::new(certified)), pair, sums: Sums::default() });
+        let keeper = tokio::spawn(keep(Arc::clone(&shared), source));
+        Ok(Self { shared, keeper })
+    }
+
+    /// For listeners on TCP that speak these protocols.
+    pub fn tcp(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let store: Arc<Store> = Arc::clone(&self.shared.store);
+        config(&[&TLS13, &TLS12], store, protocols)
+    }
+
+    /// For QUIC with these protocols: TLS 1.3 only; in self-signed mode with a certificate of the pair.
+    pub fn quic(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let resolver: Arc<dyn ResolvesServerCert> = match &self.shared.pair {
+            Some(pair) => Arc::<Pair>::clone(pair),
+            None => Arc::<Store>::clone(&self.shared.store),
+        };
+        config(&[&TLS13], resolver, protocols)
+    }
+
+    /// Gives the SHA-256 hashes that a page needs to connect by WebTransport now and after the next change:
+    /// none where a CA vouches for the certificate.
+    pub fn hashes(&self) -> impl Fn() -> Vec<[u8; 32]> + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.pair.as_ref().map(|pair| pair.hashes().to_vec()).unwrap_or_default()
+    }
+
+    /// A snapshot of the numbers, in a form that can be taken along.
+    pub fn numbers(&self) -> impl Fn() -> CertificateNumbers + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.numbers()
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl CertificateError {
+    fn names(error: rcgen::Error) -> Self {
+        Self::Names(error.to_string())
+    }
+
+    fn state(refusal: Refusal) -> Self {
+        Self::State(format!("{}; {}", refusal.wrong, refusal.right))
+    }
+}
+
+struct Shared {
+    store: Arc<Store>,
+    pair: Option<Arc<Pair>>,
+    sums: Sums,
+}
+
+#[derive(Default)]
+struct Sums {
+    changes: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Shared {
+    fn numbers(&self) -> CertificateNumbers {
+        let validity = made::validity(&self.store.current());
+        CertificateNumbers {
+            expires_unix_s: validity.map_or(0, |validity| validity.until_unix_s),
+            changes: self.sums.changes.load(Ordering::Relaxed),
+            failures: self.sums.failures.load(Ordering::Relaxed),
+        }
+    }
+
+    fn swap(&self, certified: Arc<rustls::sign::CertifiedKey>) {
+        self.store.swap(certified);
+        self.sums.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn fail(&self, error: &dyn std::fmt::Display) {
+        self.sums.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(%error, "the certificate in use stays");
+    }
+}
+
+/// Where the next certificate comes from.
+enum Source {
+    SelfSigned(SelfSigned),
+    Fixed,
+}
+
+impl Source {
+    /// Does what is due; tells in how many seconds to look again at the latest.
+    fn look(&mut self, shared: &Shared, now_unix_s: u64) -> u64 {
+        if let Self::SelfSigned(made) = self
+            && SelfSigned::is_due(&shared.store.current(), now_unix_s)
+        {
+            match made.renew(now_unix_s) {
+                Ok(certified) => {
+                    shared.swap(certified);
+                    tracing::info!("a new self-signed certificate is in use");
+                }
+                Err(error) => shared.fail(&error),
+            }
+        }
+        match shared.pair.as_ref().map(|pair| pair.turn(now_unix_s)) {
+            Some(Ok(due_s)) => due_s,
+            Some(Err(error)) => {
+                shared.fail(&error);
+                CERTIFICATE_LOOK_S_MAX
+            }
+            None => CERTIFICATE_LOOK_S_MAX,
+        }
+    }
+}
+
+/// Looks again and again until it is aborted. The wall clock may jump and machines sleep, so no pause is
+/// long.
+async fn keep(shared: Arc<Shared>, mut source: Source) {
+    loop {
+        let due_s = source.look(&shared, now_unix_s());
+        tokio::time::sleep(Duration::from_secs(due_s.min(CERTIFICATE_LOOK_S_MAX))).await;
+    }
+}
+
+fn config(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    resolver: Arc<dyn ResolvesServerCert>,
+    protocols: &[&[u8]],
+) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .expect("the provider has suites for both versions")
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
+}
+
+/// The configured names and what this machine is to itself, each written in the one way.
+fn own_names(configured: &[String]) -> BTreeSet<String> {
+    let names = LOCAL_NAMES.iter().copied().chain(configured.iter().map(String::as_str));
+    let canonical = |name: &str| name.parse().map_or_else(|_| name.to_owned(), |ip: IpAddr| ip.to_string());
+    names.map(canonical).collect()
+}
+
+fn now_unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// What this machine is to itself.
 pub(crate) const LOCAL_NAMES: &[&str] = &["127.0.0.1", "::1", "localhost"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_certificate_holds_for_this_machine_and_the_configured_names() {
-        let provider = ring::default_provider();
-        let names = ["chat.example.org".to_owned(), "localhost".to_owned(), "203.0.113.5".to_owned()];
-        let certified = self_signed(&names, &provider).unwrap();
-        let der = certified.cert[0].as_ref();
-        for name in [&b"localhost"[..], b"chat.example.org", &[127, 0, 0, 1], &[203, 0, 113, 5]] {
-            assert!(der.windows(name.len()).any(|window| window == name));
-        }
-    }
-}

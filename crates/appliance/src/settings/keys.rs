@@ -179,6 +179,13 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: r#"Private key in PEM, not readable by everyone; for mode = "files"."#,
     },
     Key {
+        path: "tls.state",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "Folder in which certificates that were made or obtained outlive a restart, ours alone; \
+                  empty: `$STATE_DIRECTORY` if there is one, else they live in memory.",
+    },
+    Key {
         path: "relay.realm",
         kind: Kind::Text,
         default: r#""ginnel""#,

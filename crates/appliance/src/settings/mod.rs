@@ -35,7 +35,8 @@ pub use relay::{Limits, Peers, Relay, User};
 pub use render::default_file;
 pub use server::{External, Server};
 pub use source::Secret;
-pub use tls::Tls;
+pub(crate) use source::{Refusal, read_private};
+pub use tls::{Source, Tls};
 
 /// A configuration that was checked whole: what it says is possible, and the files it names are read.
 pub struct Settings {

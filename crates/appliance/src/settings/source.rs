@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 pub(crate) struct Folders {
     /// What the service manager handed over (`$CREDENTIALS_DIRECTORY`).
     credentials: Option<PathBuf>,
+    /// Where the service manager lets us keep state (the first of `$STATE_DIRECTORY`).
+    state: Option<PathBuf>,
     /// Where the configuration file is, or nothing for the current folder.
     beside: PathBuf,
 }
@@ -25,6 +27,7 @@ pub(crate) struct Folders {
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Why a file was refused: what is wrong, as a predicate to the file's name, and what would be right.
+#[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) wrong: String,
     pub(crate) right: String,
@@ -34,6 +37,10 @@ impl Folders {
     pub(crate) fn new(file: Option<&Path>, variables: &BTreeMap<String, String>) -> Self {
         Self {
             credentials: variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            state: variables
+                .get("STATE_DIRECTORY")
+                .and_then(|folders| folders.split(':').find(|folder| !folder.is_empty()))
+                .map(PathBuf::from),
             beside: file.and_then(Path::parent).map(Path::to_owned).unwrap_or_default(),
         }
     }
@@ -42,6 +49,11 @@ impl Folders {
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         let credential = self.credentials.as_ref().map(|folder| folder.join(path));
         credential.filter(|credential| credential.exists()).unwrap_or_else(|| self.beside.join(path))
+    }
+
+    /// The folder that a key names for state, else the one that the service manager gives.
+    pub(crate) fn state(&self, path: &str) -> Option<PathBuf> {
+        if path.is_empty() { self.state.clone() } else { Some(self.beside.join(path)) }
     }
 }
 
@@ -87,6 +99,21 @@ pub(crate) fn read_secret(path: &Path, bytes_max: u64) -> Result<Secret, Refusal
             "can be read or written by every user of this machine",
             format!("run: chmod o= {}", path.display()),
         ));
+    }
+    read_bounded(file, &metadata, bytes_max).map(Secret::new)
+}
+
+/// The same for a file that we wrote for ourselves alone.
+pub(crate) fn read_private(path: &Path, bytes_max: u64) -> Result<Secret, Refusal> {
+    let (file, metadata) = open(path)?;
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own {
+        let right = format!("run: chown {own} {}", path.display());
+        return Err(Refusal::new("belongs to another user than the one that runs ginnel", right));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let right = format!("run: chmod 600 {}", path.display());
+        return Err(Refusal::new("can be read or written by other users", right));
     }
     read_bounded(file, &metadata, bytes_max).map(Secret::new)
 }

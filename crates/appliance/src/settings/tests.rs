@@ -129,6 +129,19 @@ fn secrets_come_from_beside_the_file_or_from_the_service_manager() {
 }
 
 #[test]
+fn state_is_kept_where_the_file_says_or_where_the_service_manager_does() {
+    let folder = Folder::new();
+    let variables = [("STATE_DIRECTORY", "/var/lib/one:/var/lib/two")];
+    let file = folder.write("ginnel.toml", "");
+    assert_eq!(accepted(Some(&file), &[]).tls.state, None);
+    let given = accepted(Some(&file), &variables).tls.state;
+    assert_eq!(given.as_deref(), Some(Path::new("/var/lib/one")));
+    let file = folder.write("ginnel.toml", "tls.state = \"kept\"");
+    let named = accepted(Some(&file), &variables).tls.state;
+    assert_eq!(named, Some(folder.0.path().join("kept")));
+}
+
+#[test]
 fn files_that_are_no_configuration_are_refused_without_waiting() {
     let folder = Folder::new();
     let fifo = folder.0.path().join("fifo");
@@ -168,7 +181,7 @@ fn certificate_and_key_must_belong_together() {
     folder.write_mode("open.pem", one.signing_key.serialize_pem().as_bytes(), 0o644);
     let tls = |key: &str| format!("[tls]\nmode = \"files\"\ncertificate = \"cert.pem\"\nkey = \"{key}\"");
     let file = folder.write("ginnel.toml", &tls("key.pem"));
-    assert!(matches!(accepted(Some(&file), &[]).tls, Tls::Files(_)));
+    assert!(matches!(accepted(Some(&file), &[]).tls.source, Source::Files(_)));
     for (key, wrong) in [("other.pem", "is not the key of the certificate"), ("open.pem", "every user")] {
         let file = folder.write("ginnel.toml", &tls(key));
         let told = refused(Some(&file), &[]).to_string();

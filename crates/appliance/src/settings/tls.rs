@@ -2,6 +2,7 @@
 //!
 //! Making a certificate and a TLS configuration of it is `crate::tls`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -14,10 +15,19 @@ use super::draft::Draft;
 use super::source::{Folders, Refusal, read, read_secret};
 use crate::limits::PEM_BYTES_MAX;
 
+/// `[tls]`: the certificate and where what we make is kept.
+#[derive(Clone)]
+pub struct Tls {
+    /// Where the certificate comes from.
+    pub source: Source,
+    /// The state directory, if there is one.
+    pub state: Option<PathBuf>,
+}
+
 /// The source of the certificate.
 #[derive(Clone)]
-pub enum Tls {
-    /// Made at start.
+pub enum Source {
+    /// Made by us, and kept where there is a state directory.
     SelfSigned,
     /// Read from files.
     Files(Arc<CertifiedKey>),
@@ -25,6 +35,13 @@ pub enum Tls {
 
 impl Tls {
     pub(super) fn read(draft: &mut Draft, folders: &Folders, provider: &CryptoProvider) -> Self {
+        let state = folders.state(&draft.text("tls.state"));
+        Self { source: Source::read(draft, folders, provider), state }
+    }
+}
+
+impl Source {
+    fn read(draft: &mut Draft, folders: &Folders, provider: &CryptoProvider) -> Self {
         let files = draft.text("tls.mode") == "files";
         let mut whole = files;
         for key in ["tls.certificate", "tls.key"] {

@@ -7,3 +7,5 @@ mod config_mistakes_are_refused;
 mod credentials_are_minted;
 mod https_is_served_with_the_configured_certificate;
 mod serve_starts_and_stops;
+mod the_self_signed_certificate_outlives_a_restart;
+mod tls;
