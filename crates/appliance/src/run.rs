@@ -244,7 +244,13 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
 fn start_relay_and_signal(settings: &Settings, tcp: Vec<SocketAddr>) -> Result<(Relay, Signal), StartError> {
     let key = SessionKey::new(random()?);
     let relay = Relay::start(relay::config(settings, key.clone(), tcp))?;
-    let matcher = match_core::Config { rooms: settings.matching.rooms, ..Default::default() };
+    let matcher = match_core::Config {
+        rooms: settings.matching.rooms,
+        exposure: settings.matching.exposure,
+        room_exposure: settings.matching.room_exposure,
+        require_sealed: settings.privacy.require_sealed,
+        ..Default::default()
+    };
     let bridge = Bridge::new(&relay, key, settings, matcher.session_ttl_s);
     let config = signal_plane::Config {
         matcher,

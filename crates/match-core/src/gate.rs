@@ -1,12 +1,12 @@
 //! The gate for `plain` payloads: what a partner may be sent while the server can still read it.
 //!
 //! A body that has not passed cannot be forwarded: only [`GatedBody`] serialises, and only the gate makes
-//! one. The exposure it enforces is `relay`, the one there is. It does not look into media; that is the
-//! relay's payload policy.
+//! one. It marks a body that tells where its sender is; whether that may pass is the session's exposure. It
+//! does not look into media; that is the relay's payload policy.
 
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::{is_ice_chars, relayed};
+use crate::candidate::{is_ice_chars, rewritten};
 use crate::ids::SessionId;
 use crate::limits::CANDIDATES_MAX;
 use crate::sdp::normalised;
@@ -19,45 +19,68 @@ pub(crate) enum Body {
     Desc(Description),
     /// Candidates; an empty one says that there are no more.
     Cand(Vec<Candidate>),
+    /// The partner may learn where its sender is.
+    Direct(bool),
     /// The session is to end.
     Bye(bool),
 }
 
-/// A body that tells the partner no more than the exposure allows and asks for nothing but encrypted media.
+/// A body that tells the partner what a call needs and no more, and asks for nothing but encrypted media.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
-pub struct GatedBody(Clean);
+pub struct GatedBody {
+    body: Clean,
+    #[serde(skip)]
+    is_exposing: bool,
+}
 
 impl GatedBody {
     /// Rewrites a body, or says why it may not pass. The session keys the aliases of stream names.
     pub(crate) fn check(body: Body, session: &SessionId) -> Result<Self, BadPayload> {
-        Ok(Self(match body {
+        let mut is_exposing = false;
+        let body = match body {
             Body::Desc(desc) => {
-                let (sdp, candidates) = normalised(&desc.sdp, session)?;
-                Clean::Desc { kind: desc.kind, sdp, candidates }
+                let clean = normalised(&desc.sdp, session)?;
+                is_exposing = clean.is_exposing;
+                Clean::Desc { kind: desc.kind, sdp: clean.sdp, candidates: clean.candidates }
             }
             Body::Cand(list) if list.len() > CANDIDATES_MAX as usize => {
                 return Err(BadPayload::TooManyCandidates);
             }
-            Body::Cand(list) => {
-                Clean::Cand(list.into_iter().map(Candidate::gated).collect::<Result<_, _>>()?)
+            Body::Cand(mut list) => {
+                for candidate in &mut list {
+                    is_exposing |= candidate.gate()?;
+                }
+                Clean::Cand(list)
             }
+            Body::Direct(true) => Clean::Direct(true),
             Body::Bye(true) => Clean::Bye(true),
-            Body::Bye(false) => return Err(BadPayload::Description),
-        }))
+            Body::Direct(false) | Body::Bye(false) => return Err(BadPayload::Description),
+        };
+        Ok(Self { body, is_exposing })
+    }
+
+    /// Whether it tells where its sender is.
+    pub(crate) fn is_exposing(&self) -> bool {
+        self.is_exposing
+    }
+
+    /// Whether its sender agrees to show where they are.
+    pub(crate) fn is_consent(&self) -> bool {
+        matches!(self.body, Clean::Direct(_))
     }
 
     /// Whether it ends the session.
     pub(crate) fn is_bye(&self) -> bool {
-        matches!(self.0, Clean::Bye(_))
+        matches!(self.body, Clean::Bye(_))
     }
 
     /// How many candidates the side has sent with this one, given how many before; a description starts anew.
     pub(crate) fn candidates_after(&self, before: u32) -> u32 {
-        match &self.0 {
+        match &self.body {
             Clean::Desc { candidates, .. } => *candidates,
             Clean::Cand(list) => before + list.iter().filter(|one| !one.candidate.is_empty()).count() as u32,
-            Clean::Bye(_) => before,
+            Clean::Direct(_) | Clean::Bye(_) => before,
         }
     }
 }
@@ -69,8 +92,10 @@ pub enum BadPayload {
     Address,
     /// A candidate outside the grammar.
     Candidate,
-    /// A candidate that is not a relayed one over UDP.
+    /// A candidate that tells where its sender is, before that may be told.
     CandidateNotRelayed,
+    /// Consent where the server's policy allows none.
+    Consent,
     /// Keys in the clear: `a=crypto` or `k=`.
     Crypto,
     /// An SDP outside the grammar.
@@ -94,10 +119,11 @@ impl BadPayload {
             Self::Address => "an attribute of the description holds an IP address",
             Self::Candidate => "a candidate is not as RFC 8839 writes it, or too long",
             Self::CandidateNotRelayed => {
-                "a candidate is not of type relay over udp; set iceTransportPolicy to relay"
+                "a candidate is not of type relay; set iceTransportPolicy to relay, until both sent direct"
             }
+            Self::Consent => "this session's exposure is relay; nobody can go direct",
             Self::Crypto => "the description holds keys in the clear: a=crypto, a=key-mgmt or k=",
-            Self::Description => "the description is not as RFC 8866 writes it, or bye is not true",
+            Self::Description => "the description is not as RFC 8866 writes it, or bye or direct is not true",
             Self::Fingerprint => "a fingerprint is missing, malformed or weaker than sha-256",
             Self::Profile => "only UDP/TLS/RTP/SAVPF and UDP/DTLS/SCTP may be asked for",
             Self::Setup => "a=setup must be actpass, active or passive",
@@ -118,6 +144,7 @@ enum Clean {
         candidates: u32,
     },
     Cand(Vec<Candidate>),
+    Direct(bool),
     Bye(bool),
 }
 
@@ -150,17 +177,20 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    fn gated(mut self) -> Result<Self, BadPayload> {
+    /// Rewrites it; says whether it tells where its sender is.
+    fn gate(&mut self) -> Result<bool, BadPayload> {
         let mid_is_good = self.sdp_mid.as_deref().is_none_or(is_mid);
         let fragment_is_good =
             self.username_fragment.as_deref().is_none_or(|text| is_ice_chars(text, 4, 256));
         if !mid_is_good || !fragment_is_good {
             return Err(BadPayload::Candidate);
         }
-        if !self.candidate.is_empty() {
-            self.candidate = relayed(&self.candidate)?;
+        if self.candidate.is_empty() {
+            return Ok(false);
         }
-        Ok(self)
+        let candidate = rewritten(&self.candidate)?;
+        self.candidate = candidate.text;
+        Ok(candidate.is_exposing)
     }
 }
 
@@ -185,6 +215,7 @@ mod tests {
     fn good_bodies_come_out_as_they_went_in() {
         for json in [
             r#"{"bye":true}"#.to_owned(),
+            r#"{"direct":true}"#.to_owned(),
             r#"{"cand":[]}"#.to_owned(),
             format!(r#"{{"cand":[{{"candidate":"{GOOD}","sdpMid":"0","sdpMLineIndex":0}}]}}"#),
             format!(r#"{{"cand":[{{"candidate":"{GOOD}","usernameFragment":"aB3+"}}]}}"#),
@@ -221,14 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn row_154_one_bad_candidate_stops_the_body() {
+    fn row_154_one_candidate_that_tells_too_much_marks_the_body() {
         let host = "candidate:1 1 udp 1 192.168.0.1 80 typ host";
-        let json = format!(r#"{{"cand":[{{"candidate":"{GOOD}"}},{{"candidate":"{host}"}}]}}"#);
-        assert!(check(&json) == Err(BadPayload::CandidateNotRelayed));
+        for (list, expected) in [([GOOD, ""], false), ([GOOD, host], true), ([host, GOOD], true)] {
+            let list = list.map(|text| format!(r#"{{"candidate":"{text}"}}"#)).join(",");
+            let body: Body = serde_json::from_str(&format!(r#"{{"cand":[{list}]}}"#)).unwrap();
+            let gated = GatedBody::check(body, &SessionId([0; 16]));
+            assert!(gated.is_ok_and(|body| body.is_exposing() == expected));
+        }
     }
 
     #[test]
     fn a_bye_that_is_none_does_not_pass() {
         assert!(check(r#"{"bye":false}"#) == Err(BadPayload::Description));
+        assert!(check(r#"{"direct":false}"#) == Err(BadPayload::Description));
     }
 }

@@ -5,10 +5,11 @@
 
 use serde::Deserialize;
 
-use crate::gate::{BadPayload, Body, GatedBody};
+use crate::gate::{Body, GatedBody};
 use crate::ids::SessionId;
 use crate::limits::{JSON_DEPTH_MAX, MESSAGE_BYTES_MAX};
 use crate::message::ErrorCode;
+use crate::payload::{Payload, SealedBody};
 use crate::want::Want;
 
 /// A frame's outcome.
@@ -52,13 +53,13 @@ pub enum ClientMessage {
         room: String,
     },
     /// A payload for the partner.
-    Plain {
+    Payload {
         /// Of this session.
         session: SessionId,
         /// The next number.
         n: u64,
-        /// The payload, if the gate let it pass.
-        body: Result<GatedBody, BadPayload>,
+        /// What is in it.
+        payload: Payload,
     },
     /// Leave, and find again.
     Next {
@@ -90,6 +91,11 @@ enum Frame {
     Join {
         room: String,
     },
+    Seal {
+        session: SessionId,
+        n: u64,
+        body: SealedBody,
+    },
     Plain {
         session: SessionId,
         n: u64,
@@ -120,8 +126,12 @@ fn parse(text: &str) -> Result<ClientMessage, ErrorCode> {
         Frame::Find { want } => ClientMessage::Find { want: bounded(want)? },
         Frame::Open { size } => ClientMessage::Open { size },
         Frame::Join { room } => ClientMessage::Join { room },
+        Frame::Seal { session, n, body } => {
+            ClientMessage::Payload { session, n, payload: Payload::Seal(body) }
+        }
         Frame::Plain { session, n, body } => {
-            ClientMessage::Plain { session, n, body: GatedBody::check(body, &session) }
+            let payload = Payload::Plain(GatedBody::check(body, &session));
+            ClientMessage::Payload { session, n, payload }
         }
         Frame::Next { want } => ClientMessage::Next { want: want.map(bounded).transpose()? },
         Frame::Leave {} => ClientMessage::Leave,
@@ -170,6 +180,8 @@ mod tests {
             r#"{"t":"open","size":2}"#,
             r#"{"t":"join","room":"anything"}"#,
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"direct":true}}"#,
+            r#"{"t":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":"Zm9v-_"}"#,
             r#"{"t":"next"}"#,
             r#"{"t":"next","want":{"media":"audio"}}"#,
             r#"{"t":"leave"}"#,
@@ -229,8 +241,12 @@ mod tests {
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":-1,"body":{"bye":true}}"#,
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{}}"#,
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true,"cand":[]}}"#,
-            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"direct":true}}"#,
+            r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"direct":1}}"#,
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true},"from":"x"}"#,
+            r#"{"t":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":""}"#,
+            r#"{"t":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":"Zm9v="}"#,
+            r#"{"t":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true}}"#,
+            r#"{"t":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","body":"Zm9v"}"#,
             &huge_array,
         ] {
             assert_eq!(code(text), Some(ErrorCode::BadMessage), "{text}");

@@ -17,6 +17,7 @@ pub mod limits;
 mod matcher;
 mod message;
 mod output;
+mod payload;
 mod queue;
 mod rooms;
 mod sdp;
@@ -35,6 +36,7 @@ pub use message::{
     Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error, error_retry,
 };
 pub use output::{CloseReason, Matched, Output};
+pub use payload::{Payload, SealedBody};
 pub use want::{Media, Want};
 
 use std::time::Duration;

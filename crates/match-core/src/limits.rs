@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::message::Exposure;
+
 /// What the matcher is told by its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -12,6 +14,12 @@ pub struct Config {
     pub rooms: bool,
     /// How many meet in a room; held between 2 and [`ROOM_SIZE_MAX`].
     pub room_size: u8,
+    /// Which candidates strangers may be shown.
+    pub exposure: Exposure,
+    /// Which candidates the members of a room may be shown.
+    pub room_exposure: Exposure,
+    /// Whether payloads must be sealed; if not, what is sent in the clear has to pass the gate.
+    pub require_sealed: bool,
     /// How long a session and its credentials last at most, in seconds.
     pub session_ttl_s: u64,
     /// Within how many seconds of its end a session is forgotten; told in `welcome`. Partners met and
@@ -26,6 +34,9 @@ impl Default for Config {
         Self {
             rooms: true,
             room_size: ROOM_SIZE_MAX,
+            exposure: Exposure::Consent,
+            room_exposure: Exposure::Consent,
+            require_sealed: false,
             session_ttl_s: 12 * 3600,
             retention_s: 5,
             limits: Limits::default(),

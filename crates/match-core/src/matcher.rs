@@ -156,7 +156,9 @@ impl Matcher {
             }
             ClientMessage::Open { size } => self.handle_open(from, size, now),
             ClientMessage::Join { room } => self.handle_join(from, &room, now),
-            ClientMessage::Plain { session, n, body } => self.handle_plain(from, session, n, body, now),
+            ClientMessage::Payload { session, n, payload } => {
+                self.handle_payload(from, session, n, payload, now)
+            }
             ClientMessage::Next { want } => self.handle_next(from, want, now),
             ClientMessage::Leave if matches!(state, Some(State::InRoom | State::Matched(_))) => {
                 self.stop(from, now)
@@ -245,7 +247,7 @@ impl Matcher {
             }
             self.forget_partners(one, now);
         }
-        self.open_session(seeker, partner, common, now);
+        self.open_session(seeker, partner, common, self.config.exposure, now);
         true
     }
 

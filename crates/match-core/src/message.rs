@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{RoomCode, SessionId};
 use crate::limits::{CANDIDATES_MAX, Config, LANGS_MAX, MESSAGE_BYTES_MAX, TAGS_MAX};
+use crate::payload::SealedBody;
 
 /// One frame from the server.
 #[derive(Clone, Serialize)]
@@ -45,6 +46,15 @@ pub enum ServerMessage {
         ends: u64,
         /// The tags both asked for.
         common: Vec<String>,
+    },
+    /// A sealed payload from the partner.
+    Seal {
+        /// The session's name.
+        session: SessionId,
+        /// Counts from 1 in this direction.
+        n: u64,
+        /// What was sent.
+        body: SealedBody,
     },
     /// A payload from the partner.
     Plain {
@@ -89,8 +99,9 @@ impl ServerMessage {
             langs: LANGS_MAX,
         };
         let policy = Policy {
-            exposure: Exposure::Relay,
-            require_sealed: false,
+            exposure: config.exposure,
+            room_exposure: config.room_exposure,
+            require_sealed: config.require_sealed,
             rooms: config.rooms,
             retention_s: config.retention_s,
         };
@@ -121,8 +132,10 @@ pub(crate) const fn bad_payload(reason: BadPayload) -> ServerMessage {
 /// What the server asks of its clients.
 #[derive(Clone, Serialize)]
 pub struct Policy {
-    /// Which candidates may be shown to a partner.
+    /// Which candidates strangers may be shown.
     pub exposure: Exposure,
+    /// Which candidates the members of a room may be shown.
+    pub room_exposure: Exposure,
     /// Whether payloads must be sealed.
     pub require_sealed: bool,
     /// Whether rooms may be opened and joined.
@@ -164,6 +177,10 @@ pub enum Role {
 pub enum Exposure {
     /// Relayed ones only.
     Relay,
+    /// Relayed ones, until both sides have sent `direct`; then all.
+    Consent,
+    /// All.
+    Direct,
 }
 
 /// Why a session is over.
@@ -219,6 +236,8 @@ pub enum ErrorCode {
     QueueFull,
     /// Rooms are switched off.
     RoomsOff,
+    /// The server forwards sealed payloads only.
+    SealedRequired,
     /// The server holds as much as it may.
     ServerFull,
     /// Over the message budget.
@@ -229,7 +248,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BadCounter,
         Self::BadJson,
         Self::BadMessage,
@@ -242,6 +261,7 @@ impl ErrorCode {
         Self::NotGreeted,
         Self::QueueFull,
         Self::RoomsOff,
+        Self::SealedRequired,
         Self::ServerFull,
         Self::TooFast,
         Self::TooLarge,
@@ -262,6 +282,7 @@ impl ErrorCode {
             Self::NotGreeted => "not-greeted",
             Self::QueueFull => "queue-full",
             Self::RoomsOff => "rooms-off",
+            Self::SealedRequired => "sealed-required",
             Self::ServerFull => "server-full",
             Self::TooFast => "too-fast",
             Self::TooLarge => "too-large",
@@ -286,6 +307,7 @@ impl ErrorCode {
             Self::NotGreeted => "send hello first, within five seconds",
             Self::QueueFull => "too many people wait; try again later",
             Self::RoomsOff => "this server has no rooms",
+            Self::SealedRequired => "this server forwards sealed payloads only; see the protocol's sealing",
             Self::ServerFull => "the server is full; try again later",
             Self::TooFast => "too many messages; wait retry_ms and send again",
             Self::TooLarge => "a message has at most 32768 bytes",

@@ -39,6 +39,8 @@ pub struct Matched {
     pub session: SessionId,
     /// Which side this connection is.
     pub side: Side,
+    /// Which candidates may be shown to the partner.
+    pub exposure: Exposure,
     /// When the session and its credentials end, in Unix seconds.
     pub ends_unix_s: u64,
     /// The tags both asked for.
@@ -51,7 +53,7 @@ impl Matched {
         ServerMessage::Matched {
             session: self.session,
             role: if self.side == Side::A { Role::Caller } else { Role::Callee },
-            exposure: Exposure::Relay,
+            exposure: self.exposure,
             ice,
             ends: self.ends_unix_s,
             common: self.common,

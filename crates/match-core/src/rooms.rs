@@ -77,7 +77,7 @@ impl Matcher {
         if let Some(own) = self.connection_mut(from) {
             own.room = Some(code);
         }
-        self.open_session(from, member, Vec::new(), now);
+        self.open_session(from, member, Vec::new(), self.config.room_exposure, now);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! The gate for a session description (RFC 8866, RFC 8829): what remains asks for encrypted media only and
-//! holds no address but those of relayed candidates.
+//! holds no address but those of its candidates.
 //!
 //! It is an allow-list: an attribute it does not know is left out. It is not a validator; a browser will
 //! still refuse much of what passes.
@@ -11,19 +11,28 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::candidate::{is_ice_chars, number, relayed};
+use crate::candidate::{is_ice_chars, number, rewritten};
 use crate::gate::BadPayload;
 use crate::ids::SessionId;
 use crate::limits::{CANDIDATES_MAX, SDP_LINE_BYTES_MAX, SDP_LINES_MAX, SDP_MEDIA_MAX};
 
-/// Rewrites a description and counts its candidates, or says why it may not pass.
+/// A description that has been written anew.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Normalised {
+    pub(crate) sdp: String,
+    pub(crate) candidates: u32,
+    /// Whether any candidate tells where its sender is.
+    pub(crate) is_exposing: bool,
+}
+
+/// Rewrites a description, or says why it may not pass.
 ///
 /// Stream and track names are replaced by aliases keyed with the session: a page that keeps its camera over
 /// many sessions would otherwise show the same names to each partner.
-pub(crate) fn normalised(sdp: &str, session: &SessionId) -> Result<(String, u32), BadPayload> {
+pub(crate) fn normalised(sdp: &str, session: &SessionId) -> Result<Normalised, BadPayload> {
     let lines = sdp.strip_suffix("\r\n").ok_or(BadPayload::Description)?.split("\r\n");
-    let mut out =
-        Normaliser { session, out: String::with_capacity(sdp.len()), candidates: 0, sections: Vec::new() };
+    let out = Normalised { sdp: String::with_capacity(sdp.len()), candidates: 0, is_exposing: false };
+    let mut out = Normaliser { session, out, sections: Vec::new() };
     for (i, line) in lines.enumerate() {
         if i >= SDP_LINES_MAX {
             return Err(BadPayload::TooManyLines);
@@ -56,8 +65,7 @@ struct Section {
 
 struct Normaliser<'a> {
     session: &'a SessionId,
-    out: String,
-    candidates: u32,
+    out: Normalised,
     sections: Vec<Section>,
 }
 
@@ -127,12 +135,13 @@ impl Normaliser<'_> {
         match name {
             "crypto" | "key-mgmt" => return Err(BadPayload::Crypto),
             "candidate" => {
-                self.candidates += 1;
-                if self.candidates > CANDIDATES_MAX {
+                self.out.candidates += 1;
+                if self.out.candidates > CANDIDATES_MAX {
                     return Err(BadPayload::TooManyCandidates);
                 }
-                let candidate = relayed(&format!("candidate:{given}"))?;
-                self.line(&format!("a={candidate}"));
+                let candidate = rewritten(&format!("candidate:{given}"))?;
+                self.out.is_exposing |= candidate.is_exposing;
+                self.line(&format!("a={}", candidate.text));
             }
             "rtcp" => self.line("a=rtcp:9 IN IP4 0.0.0.0"),
             "fingerprint" => {
@@ -178,8 +187,8 @@ impl Normaliser<'_> {
     }
 
     fn line(&mut self, line: &str) {
-        self.out.push_str(line);
-        self.out.push_str("\r\n");
+        self.out.sdp.push_str(line);
+        self.out.sdp.push_str("\r\n");
     }
 
     /// The same name within a session, another in the next. A lone `-` means "none" (RFC 8830 §2).
@@ -192,7 +201,7 @@ impl Normaliser<'_> {
         URL_SAFE_NO_PAD.encode(hasher.finish128().as_bytes())
     }
 
-    fn finish(self) -> Result<(String, u32), BadPayload> {
+    fn finish(self) -> Result<Normalised, BadPayload> {
         let [session, media @ ..] = &self.sections[..] else { return Err(BadPayload::Description) };
         if media.is_empty() {
             return Err(BadPayload::Description);
@@ -201,7 +210,7 @@ impl Normaliser<'_> {
         {
             return Err(BadPayload::Fingerprint);
         }
-        Ok((self.out, self.candidates))
+        Ok(self.out)
     }
 }
 
@@ -290,7 +299,7 @@ mod tests {
     }
 
     fn gate(sdp: &str) -> Result<String, BadPayload> {
-        normalised(sdp, &SessionId([1; 16])).map(|(sdp, _)| sdp)
+        normalised(sdp, &SessionId([1; 16])).map(|it| it.sdp)
     }
 
     #[test]
@@ -376,7 +385,12 @@ mod tests {
         let sdp = gate(&audio(&[given])).unwrap_or_default();
         assert!(sdp.ends_with("\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ relay raddr 0.0.0.0 rport 9\r\n"));
         let host = "a=candidate:1 1 udp 1 192.168.0.1 80 typ host";
-        assert!(gate(&audio(&[host])) == Err(BadPayload::CandidateNotRelayed));
+        for (lines, is_exposing) in [(&[given][..], false), (&[host], true), (&[given, host, given], true)] {
+            let passed = normalised(&audio(lines), &SessionId([1; 16]));
+            assert!(
+                passed.is_ok_and(|it| it.is_exposing == is_exposing && it.candidates == lines.len() as u32)
+            );
+        }
     }
 
     #[test]
@@ -426,7 +440,7 @@ mod tests {
     #[test]
     fn aliases_hold_within_a_session_only() {
         let sdp = audio(&["a=msid:s t", "a=ssrc:7 msid:s t", "a=ssrc:7 cname:s"]);
-        let of = |id| normalised(&sdp, &SessionId([id; 16])).map(|(sdp, _)| sdp).unwrap_or_default();
+        let of = |id| normalised(&sdp, &SessionId([id; 16])).map(|it| it.sdp).unwrap_or_default();
         let name = |sdp: &str| sdp.split("a=msid:").nth(1).unwrap().split(' ').next().unwrap().to_owned();
         assert_eq!(of(1), of(1));
         assert_eq!(of(1).matches(&name(&of(1))).count(), 3);

@@ -1,6 +1,6 @@
 //! Sessions: two connections, a counter for each direction, an end.
 //!
-//! It forwards payloads that the gate has let pass; it does not keep them.
+//! It forwards payloads that are sealed or that the gate has let pass; it does not keep them.
 
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{SessionId, Side};
 use crate::limits::CANDIDATES_MAX;
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, GoneReason, ServerMessage, bad_payload};
+use crate::message::{ErrorCode, Exposure, GoneReason, ServerMessage, bad_payload};
 use crate::output::{Matched, Output};
+use crate::payload::Payload;
 
 /// One session. Arrays are by [`Side::index`].
 pub(crate) struct Session {
@@ -24,6 +25,9 @@ pub(crate) struct Session {
     counted: [u64; 2],
     /// Candidates from each side since its last description.
     candidates: [u32; 2],
+    exposure: Exposure,
+    /// Who agreed to show where they are.
+    consents: [bool; 2],
 }
 
 impl Session {
@@ -37,13 +41,29 @@ impl Session {
         self.sides[self.side_of(connection).other().index()]
     }
 
-    /// Counts the candidates of a body, if they are not too many.
+    /// Whether either may be shown where the other is.
+    fn is_direct(&self) -> bool {
+        match self.exposure {
+            Exposure::Relay => false,
+            Exposure::Consent => self.consents == [true; 2],
+            Exposure::Direct => true,
+        }
+    }
+
+    /// Notes what a body says of exposure and candidates, if the session allows it.
     fn admit(&mut self, side: usize, body: GatedBody) -> Result<GatedBody, BadPayload> {
+        if body.is_exposing() && !self.is_direct() {
+            return Err(BadPayload::CandidateNotRelayed);
+        }
+        if body.is_consent() && self.exposure == Exposure::Relay {
+            return Err(BadPayload::Consent);
+        }
         let candidates = body.candidates_after(self.candidates[side]);
         if candidates > CANDIDATES_MAX {
             return Err(BadPayload::TooManyCandidates);
         }
         self.candidates[side] = candidates;
+        self.consents[side] |= body.is_consent();
         Ok(body)
     }
 }
@@ -55,11 +75,19 @@ impl Matcher {
         caller: ConnectionId,
         callee: ConnectionId,
         common: Vec<String>,
+        exposure: Exposure,
         now: Now,
     ) {
         let mut id = SessionId([0; 16]);
         self.random.fill_bytes(&mut id.0);
-        let session = Session { id, sides: [caller, callee], counted: [0; 2], candidates: [0; 2] };
+        let session = Session {
+            id,
+            sides: [caller, callee],
+            counted: [0; 2],
+            candidates: [0; 2],
+            exposure,
+            consents: [false; 2],
+        };
         let key = self.sessions.insert(session);
         self.deadlines.arm(Due::Session(key), now.mono + Duration::from_secs(self.config.session_ttl_s));
         self.counters.matches_total += 1;
@@ -67,7 +95,8 @@ impl Matcher {
         for (to, side) in [(caller, Side::A), (callee, Side::B)] {
             self.enter(to, State::Matched(key), now);
             let common = common.clone();
-            self.outputs.push_back(Output::Matched(Matched { to, session: id, side, ends_unix_s, common }));
+            let matched = Matched { to, session: id, side, exposure, ends_unix_s, common };
+            self.outputs.push_back(Output::Matched(matched));
         }
     }
 
@@ -95,17 +124,20 @@ impl Matcher {
     }
 
     /// A payload: to the partner if session, counter and gate agree; no other payload takes up a number.
-    pub(crate) fn handle_plain(
+    pub(crate) fn handle_payload(
         &mut self,
         from: ConnectionId,
         session: SessionId,
         n: u64,
-        body: Result<GatedBody, BadPayload>,
+        payload: Payload,
         now: Now,
     ) -> Result<(), ErrorCode> {
         let Some(State::Matched(key)) = self.connection(from).map(|own| own.state) else {
             return Err(ErrorCode::BadSession);
         };
+        if self.config.require_sealed && matches!(payload, Payload::Plain(_)) {
+            return Err(ErrorCode::SealedRequired);
+        }
         let own = &mut self.sessions[key];
         if own.id != session {
             return Err(ErrorCode::BadSession);
@@ -114,19 +146,24 @@ impl Matcher {
         if own.counted[side].checked_add(1) != Some(n) {
             return Err(ErrorCode::BadCounter);
         }
-        let body = match body.and_then(|body| own.admit(side, body)) {
-            Ok(body) => body,
-            Err(reason) => {
-                self.counters.count_error(ErrorCode::BadPayload);
-                self.send(from, bad_payload(reason));
-                return Ok(());
-            }
+        let (message, is_bye) = match payload {
+            Payload::Seal(body) => (ServerMessage::Seal { session, n, body }, false),
+            Payload::Plain(body) => match body.and_then(|body| own.admit(side, body)) {
+                Ok(body) => {
+                    let is_bye = body.is_bye();
+                    (ServerMessage::Plain { session, n, body }, is_bye)
+                }
+                Err(reason) => {
+                    self.counters.count_error(ErrorCode::BadPayload);
+                    self.send(from, bad_payload(reason));
+                    return Ok(());
+                }
+            },
         };
         own.counted[side] = n;
         let partner = own.partner_of(from);
-        let is_bye = body.is_bye();
         self.counters.messages_total += 1;
-        self.send(partner, ServerMessage::Plain { session, n, body });
+        self.send(partner, message);
         if is_bye {
             self.free(from, GoneReason::Left, now);
         }

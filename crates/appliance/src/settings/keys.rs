@@ -78,6 +78,9 @@ pub(crate) const PEERS: &[&str] = &["partner", "appliance", "public"];
 /// The same for static users, who have no session and so no partner.
 pub(crate) const USER_PEERS: &[&str] = &["appliance", "public"];
 
+/// Which addresses one side of a session may be shown of the other.
+pub(crate) const EXPOSURES: &[&str] = &["relay", "consent", "direct"];
+
 /// The names within one entry of `relay.user`, with what each is for.
 pub(crate) const USER_FIELDS: &[(&str, &str)] = &[
     ("name", "user name, without a colon"),
@@ -292,10 +295,23 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Longest time an allocation lives without a refresh, in seconds.",
     },
     Key {
+        path: "match.exposure",
+        kind: Kind::Choice(EXPOSURES),
+        default: r#""consent""#,
+        meaning: "What strangers may learn of each other's address: nothing (relay), nothing until both \
+                  agree (consent), or all (direct).",
+    },
+    Key {
         path: "match.rooms",
         kind: Kind::Switch,
         default: "true",
         meaning: "Whether people may open rooms and share their links.",
+    },
+    Key {
+        path: "match.room_exposure",
+        kind: Kind::Choice(EXPOSURES),
+        default: r#""consent""#,
+        meaning: "The same among those who meet in a room; a link may have got about.",
     },
     Key {
         path: "match.room_size",
@@ -307,7 +323,8 @@ pub(crate) const KEYS: &[Key] = &[
         path: "privacy.require_sealed",
         kind: Kind::Switch,
         default: "false",
-        meaning: "Whether set-ups must be sealed between the two; must be false, this version has none.",
+        meaning: "Whether set-ups must be sealed between the two, so that the server cannot read them; \
+                  if not, it reads and checks those that are not.",
     },
     Key {
         path: "log.level",

@@ -5,6 +5,7 @@
 mod draft;
 mod keys;
 mod listen;
+mod matching;
 mod passwords;
 mod problem;
 mod range;
@@ -29,6 +30,7 @@ use source::Folders;
 
 pub(crate) use draft::variable;
 pub use listen::Listen;
+pub use matching::{Matching, Privacy};
 pub use problem::{Problem, Problems};
 pub use range::Range;
 pub use relay::{Limits, Peers, Relay, User};
@@ -50,18 +52,13 @@ pub struct Settings {
     pub relay: Relay,
     /// `[match]`
     pub matching: Matching,
+    /// `[privacy]`
+    pub privacy: Privacy,
     /// `[log]`
     pub log: Log,
     /// What the operator should know, though nothing is wrong; one sentence each.
     pub notices: Vec<String>,
     draft: Draft,
-}
-
-/// `[match]`: how people meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Matching {
-    /// Whether rooms may be opened.
-    pub rooms: bool,
 }
 
 /// `[log]`: what is logged and how.
@@ -105,19 +102,14 @@ impl Settings {
         let server = Server::read(&mut draft);
         let tls = Tls::read(&mut draft, &folders, &rustls::crypto::ring::default_provider());
         let relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
-        if draft.switch("privacy.require_sealed") {
-            let place = draft.place("privacy.require_sealed");
-            let wrong = "must be false: this version of ginnel has no sealing";
-            draft.refuse("privacy.require_sealed", place, wrong, "set it to false or remove it");
-        }
-        let matching = Matching { rooms: draft.switch("match.rooms") };
+        let (matching, privacy) = (Matching::read(&draft), Privacy::read(&draft));
         let log = Log::read(&draft);
         if !draft.problems.is_empty() {
             let mut problems = std::mem::take(&mut draft.problems);
             problems.sort_by_key(|problem| problem.line);
             return Err(Problems(problems));
         }
-        Ok(Self { listen, server, tls, relay, matching, log, notices, draft })
+        Ok(Self { listen, server, tls, relay, matching, privacy, log, notices, draft })
     }
 }
 

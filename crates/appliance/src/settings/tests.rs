@@ -423,5 +423,5 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "no certificate",
         "BEGIN CERTIFICATE",
     ),
-    ("[privacy]\nrequire_sealed = true", 2, "privacy.require_sealed", "must be false", "false"),
+    ("[match]\nexposure = \"all\"", 2, "match.exposure", "not what belongs here", "\"consent\""),
 ];
