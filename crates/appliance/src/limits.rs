@@ -54,6 +54,12 @@ pub(crate) const PAIR_MEMBER_S: u64 = 13 * 86_400;
 /// The longest pause between two looks at whether a certificate is due.
 pub(crate) const CERTIFICATE_LOOK_S_MAX: u64 = 3_600;
 
+/// The pause between two looks at the files of a certificate.
+pub(crate) const FILES_LOOK_S: u64 = 2;
+
+/// Looks in a row at which files are no certificate before it is told: they are written one after the other.
+pub(crate) const FILES_SETTLE_LOOKS: u32 = 5;
+
 /// RFC 1035 §2.3.4: a host name.
 pub(crate) const HOST_NAME_BYTES_MAX: usize = 253;
 

@@ -27,8 +27,7 @@ use crate::tls::{self, CertificateError, Certificates};
 
 /// The running system. Stop it with [`Appliance::stop`]; dropping it closes the listeners and drops the rest.
 pub struct Appliance {
-    /// Ends its task when it is dropped.
-    _certificates: Certificates,
+    certificates: Certificates,
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
@@ -140,7 +139,7 @@ impl Appliance {
         let page = page(&local, &web, &settings.server.names);
         let page_listeners = [web, http, local];
         Ok(Self {
-            _certificates: certificates,
+            certificates,
             admin,
             admin_listener,
             admin_task,
@@ -151,6 +150,12 @@ impl Appliance {
             listening,
             page,
         })
+    }
+
+    /// Takes over a certificate that was replaced; what cannot be used is in the log, and the old one stays.
+    /// Returns when it is done.
+    pub async fn reload(&self) {
+        self.certificates.reload().await;
     }
 
     /// Stops everything: first `/readyz` says so, then the listeners close, then people are told, and the

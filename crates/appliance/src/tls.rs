@@ -3,6 +3,7 @@
 //! No handshake is made here. Versions are TLS 1.2 and 1.3, without early data; a client that offers
 //! protocols (ALPN) of which we have none is refused, one that offers none is served.
 
+mod files;
 mod made;
 mod pair;
 mod self_signed;
@@ -18,11 +19,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::ResolvesServerCert;
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::limits::CERTIFICATE_LOOK_S_MAX;
+use crate::limits::{CERTIFICATE_LOOK_S_MAX, FILES_LOOK_S};
 use crate::settings::{self, Refusal, Settings};
+use files::{Files, Found};
 use pair::Pair;
 use self_signed::SelfSigned;
 use state::State;
@@ -32,6 +36,7 @@ use store::Store;
 pub struct Certificates {
     shared: Arc<Shared>,
     keeper: JoinHandle<()>,
+    reloads: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 /// Numbers for the metrics.
@@ -73,11 +78,23 @@ impl Certificates {
                 let pair = Pair::open(own_names, state, now_unix_s)?;
                 (self_signed.open(now_unix_s)?, Source::SelfSigned(self_signed), Some(Arc::new(pair)))
             }
-            settings::Source::Files(certified) => (Arc::clone(certified), Source::Fixed, None),
+            settings::Source::Files(files) => {
+                (Arc::clone(&files.certified), Source::Files(Files::new(files.clone())), None)
+            }
         };
         let shared = Arc::new(Shared { store: Arc::new(Store::new(certified)), pair, sums: Sums::default() });
-        let keeper = tokio::spawn(keep(Arc::clone(&shared), source));
-        Ok(Self { shared, keeper })
+        let (reloads, asked) = mpsc::channel(1);
+        let keeper = tokio::spawn(keep(Arc::clone(&shared), source, asked));
+        Ok(Self { shared, keeper, reloads })
+    }
+
+    /// Looks now, and returns when what was found is in use; what is wrong is in the log.
+    pub async fn reload(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.reloads.send(done).await.is_ok() {
+            // An error is the end of the keeper, which is the end of the system.
+            let _ = is_done.await;
+        }
     }
 
     /// For listeners on TCP that speak these protocols.
@@ -147,9 +164,22 @@ impl Shared {
         }
     }
 
-    fn swap(&self, certified: Arc<rustls::sign::CertifiedKey>) {
+    fn swap(&self, certified: Arc<CertifiedKey>) {
         self.store.swap(certified);
         self.sums.changes.fetch_add(1, Ordering::Relaxed);
+        tracing::info!("a new certificate is in use");
+    }
+
+    /// Tells in how many seconds the pair is due for its next turn.
+    fn turn_pair(&self, now_unix_s: u64) -> u64 {
+        match self.pair.as_ref().map(|pair| pair.turn(now_unix_s)) {
+            Some(Ok(due_s)) => due_s,
+            Some(Err(error)) => {
+                self.fail(&error);
+                CERTIFICATE_LOOK_S_MAX
+            }
+            None => CERTIFICATE_LOOK_S_MAX,
+        }
     }
 
     fn fail(&self, error: &dyn std::fmt::Display) {
@@ -161,40 +191,52 @@ impl Shared {
 /// Where the next certificate comes from.
 enum Source {
     SelfSigned(SelfSigned),
-    Fixed,
+    Files(Files),
 }
 
 impl Source {
-    /// Does what is due; tells in how many seconds to look again at the latest.
-    fn look(&mut self, shared: &Shared, now_unix_s: u64) -> u64 {
-        if let Self::SelfSigned(made) = self
-            && SelfSigned::is_due(&shared.store.current(), now_unix_s)
-        {
-            match made.renew(now_unix_s) {
-                Ok(certified) => {
-                    shared.swap(certified);
-                    tracing::info!("a new self-signed certificate is in use");
+    /// Does what is due, more talkative if somebody `asked`; tells in how many seconds to look again at the
+    /// latest.
+    fn look(&mut self, shared: &Shared, now_unix_s: u64, asked: bool) -> u64 {
+        let current = shared.store.current();
+        match self {
+            Self::SelfSigned(made) => {
+                if SelfSigned::is_due(&current, now_unix_s) {
+                    match made.renew(now_unix_s) {
+                        Ok(certified) => shared.swap(certified),
+                        Err(error) => shared.fail(&error),
+                    }
                 }
-                Err(error) => shared.fail(&error),
+                shared.turn_pair(now_unix_s)
             }
-        }
-        match shared.pair.as_ref().map(|pair| pair.turn(now_unix_s)) {
-            Some(Ok(due_s)) => due_s,
-            Some(Err(error)) => {
-                shared.fail(&error);
-                CERTIFICATE_LOOK_S_MAX
+            Self::Files(files) => {
+                match files.look(&current, now_unix_s, asked) {
+                    Found::Nothing if asked => tracing::info!("the certificate has not changed"),
+                    Found::Nothing => {}
+                    Found::New(certified) => shared.swap(certified),
+                    Found::Wrong(wrong) => shared.fail(&wrong),
+                }
+                FILES_LOOK_S
             }
-            None => CERTIFICATE_LOOK_S_MAX,
         }
     }
 }
 
-/// Looks again and again until it is aborted. The wall clock may jump and machines sleep, so no pause is
-/// long.
-async fn keep(shared: Arc<Shared>, mut source: Source) {
+/// Looks again and again until it is aborted, and whenever it is asked to. The wall clock may jump and
+/// machines sleep, so no pause is long.
+async fn keep(shared: Arc<Shared>, mut source: Source, mut reloads: mpsc::Receiver<oneshot::Sender<()>>) {
+    let mut asked: Option<oneshot::Sender<()>> = None;
     loop {
-        let due_s = source.look(&shared, now_unix_s());
-        tokio::time::sleep(Duration::from_secs(due_s.min(CERTIFICATE_LOOK_S_MAX))).await;
+        let due_s = source.look(&shared, now_unix_s(), asked.is_some());
+        if let Some(done) = asked.take() {
+            // Who asked may not have waited.
+            let _ = done.send(());
+        }
+        let pause = tokio::time::sleep(Duration::from_secs(due_s.min(CERTIFICATE_LOOK_S_MAX)));
+        tokio::select! {
+            () = pause => {}
+            Some(done) = reloads.recv() => asked = Some(done),
+        }
     }
 }
 

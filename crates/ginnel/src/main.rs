@@ -27,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Run the appliance until SIGTERM or Ctrl-C; a second one stops it at once.
     ///
+    /// SIGHUP takes over certificate files that were replaced, which otherwise takes a few seconds.
+    ///
     /// Every key of the configuration can be overridden by a variable GINNEL_SECTION_KEY, as GINNEL_LOG_LEVEL
     /// does log.level; `ginnel config default` prints them all.
     #[command(after_help = exit::HELP)]

@@ -49,7 +49,12 @@ async fn serve(settings: &Settings) -> ExitCode {
         Err(error) => return exit::fail(FAILED, error),
     };
     announce(settings, &appliance);
-    signals.next().await;
+    while let Asked::Reload = signals.next().await {
+        tokio::select! {
+            () = appliance.reload() => {}
+            () = signals.stop() => break,
+        }
+    }
     tracing::info!("stopping");
     tokio::select! {
         stopped = tokio::time::timeout(Duration::from_millis(STOP_MS_MAX), appliance.stop()) => {
@@ -59,7 +64,7 @@ async fn serve(settings: &Settings) -> ExitCode {
             tracing::info!("stopped");
             ExitCode::SUCCESS
         }
-        () = signals.next() => ExitCode::from(INTERRUPTED),
+        () = signals.stop() => ExitCode::from(INTERRUPTED),
     }
 }
 
@@ -88,18 +93,37 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// The signals that ask for a stop.
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    Stop,
+}
+
+/// The signals that ask for something.
 struct Signals {
+    hang_up: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+        }
+    }
+
+    async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -38,7 +38,8 @@ pub use render::default_file;
 pub use server::{External, Server};
 pub use source::Secret;
 pub(crate) use source::{Refusal, read_private};
-pub use tls::{Source, Tls};
+pub(crate) use tls::load_certificate;
+pub use tls::{CertificateFiles, Source, Tls};
 
 /// A configuration that was checked whole: what it says is possible, and the files it names are read.
 pub struct Settings {
@@ -100,7 +101,7 @@ impl Settings {
         let mut notices = Vec::new();
         let listen = Listen::read(&mut draft, environment.ipv6, &mut notices);
         let server = Server::read(&mut draft);
-        let tls = Tls::read(&mut draft, &folders, &rustls::crypto::ring::default_provider());
+        let tls = Tls::read(&mut draft, &folders);
         let relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
         let (matching, privacy) = (Matching::read(&draft), Privacy::read(&draft));
         let log = Log::read(&draft);

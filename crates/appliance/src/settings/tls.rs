@@ -2,10 +2,10 @@
 //!
 //! Making a certificate and a TLS configuration of it is `crate::tls`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -30,18 +30,29 @@ pub enum Source {
     /// Made by us, and kept where there is a state directory.
     SelfSigned,
     /// Read from files.
-    Files(Arc<CertifiedKey>),
+    Files(CertificateFiles),
+}
+
+/// A certificate, its key, and the files they were read from.
+#[derive(Clone)]
+pub struct CertificateFiles {
+    /// Where the certificate chain is.
+    pub certificate: PathBuf,
+    /// Where the key is.
+    pub key: PathBuf,
+    /// What was read.
+    pub certified: Arc<CertifiedKey>,
 }
 
 impl Tls {
-    pub(super) fn read(draft: &mut Draft, folders: &Folders, provider: &CryptoProvider) -> Self {
+    pub(super) fn read(draft: &mut Draft, folders: &Folders) -> Self {
         let state = folders.state(&draft.text("tls.state"));
-        Self { source: Source::read(draft, folders, provider), state }
+        Self { source: Source::read(draft, folders), state }
     }
 }
 
 impl Source {
-    fn read(draft: &mut Draft, folders: &Folders, provider: &CryptoProvider) -> Self {
+    fn read(draft: &mut Draft, folders: &Folders) -> Self {
         let files = draft.text("tls.mode") == "files";
         let mut whole = files;
         for key in ["tls.certificate", "tls.key"] {
@@ -58,8 +69,12 @@ impl Source {
         if !whole {
             return Self::SelfSigned;
         }
-        match read_files(draft, folders, provider) {
-            Ok(certified) => Self::Files(Arc::new(certified)),
+        let certificate = folders.resolve(&draft.text("tls.certificate"));
+        let key = folders.resolve(&draft.text("tls.key"));
+        match load_certificate(&certificate, &key) {
+            Ok(certified) => {
+                Self::Files(CertificateFiles { certificate, key, certified: Arc::new(certified) })
+            }
             Err((key, refusal)) => {
                 draft.refuse(key, draft.place(key), &refusal.wrong, &refusal.right);
                 Self::SelfSigned
@@ -68,29 +83,30 @@ impl Source {
     }
 }
 
-fn read_files(
-    draft: &Draft,
-    folders: &Folders,
-    provider: &CryptoProvider,
+/// A certificate chain and its key from two PEM files, proved to belong together.
+///
+/// # Errors
+///
+/// The key of the configuration whose file is at fault, and what is wrong with it.
+pub(crate) fn load_certificate(
+    certificate: &Path,
+    key: &Path,
 ) -> Result<CertifiedKey, (&'static str, Refusal)> {
-    let (at_certificate, at_key) = ("tls.certificate", "tls.key");
-    let certificate = folders.resolve(&draft.text(at_certificate));
-    let refuse_certificate = |refusal: Refusal| (at_certificate, refusal.of(&certificate));
-    let pem = read(&certificate, PEM_BYTES_MAX).map_err(refuse_certificate)?;
+    let refuse_certificate = |refusal: Refusal| ("tls.certificate", refusal.of(certificate));
+    let pem = read(certificate, PEM_BYTES_MAX).map_err(refuse_certificate)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
     if chain.is_empty() {
         let right = "name a PEM file with BEGIN CERTIFICATE in it";
         return Err(refuse_certificate(Refusal::new("holds no certificate", right)));
     }
 
-    let path = folders.resolve(&draft.text(at_key));
-    let refuse_key = |refusal: Refusal| (at_key, refusal.of(&path));
-    let pem = read_secret(&path, PEM_BYTES_MAX).map_err(refuse_key)?;
+    let refuse_key = |refusal: Refusal| ("tls.key", refusal.of(key));
+    let pem = read_secret(key, PEM_BYTES_MAX).map_err(refuse_key)?;
     let key = PrivateKeyDer::from_pem_slice(pem.expose()).map_err(|_| {
         let right = "name a PEM file with BEGIN PRIVATE KEY in it, without a passphrase";
         refuse_key(Refusal::new("holds no private key", right))
     })?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+    CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => refuse_key(Refusal::new(
             format!("is not the key of the certificate in {}", certificate.display()),
             "name the key that the certificate was made for; our own certificate comes first in its file",

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod certificate_files_are_swapped_under_open_connections;
 mod common;
 mod config_mistakes_are_refused;
 mod credentials_are_minted;
