@@ -7,6 +7,7 @@ pub mod credentials;
 mod limits;
 pub mod logs;
 pub mod metrics;
+mod ports;
 mod relay;
 mod run;
 pub mod settings;

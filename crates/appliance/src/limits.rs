@@ -87,6 +87,9 @@ pub(crate) const WEB_CONNECTIONS_MAX: usize = 16_384;
 /// Connections to `web` from one /24 or /48. An office, a school or a carrier's NAT looks like one prefix.
 pub(crate) const WEB_CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
 
+/// Ports tried until one is free for TCP and UDP.
+pub(crate) const PORT_CHOICES_MAX: usize = 16;
+
 /// TLS handshakes under way; each costs a signature, so that a flood of them is bounded in memory and time.
 pub(crate) const WEB_HANDSHAKES_MAX: usize = 512;
 

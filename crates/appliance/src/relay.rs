@@ -3,6 +3,7 @@
 //! It makes no decision about a packet or a credential; `turn-core` does.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,7 +57,7 @@ impl signal_plane::Relay for Bridge {
         let credential = self.key.mint(turn_core::SessionId(session.0), side, ends_unix_s);
         let host = self.name.as_deref().unwrap_or(host);
         let beside = self.beside_loopback.filter(|_| is_loopback(host)).map(|ip| ip.to_string());
-        let urls = std::iter::once(url_host(host))
+        let urls = iter::once(url_host(host))
             .chain(beside)
             .flat_map(|host| self.ports.iter().map(move |port| format!("turn:{host}:{port}?transport=udp")))
             .collect();
@@ -69,10 +70,12 @@ impl signal_plane::Relay for Bridge {
     }
 }
 
-/// The relay's configuration. `listening`: the TCP sockets of this process, which must never be peers either.
+/// The relay's configuration. `web`: `listen.web` with the ports it has got. `listening`: the TCP sockets of
+/// this process, which must never be peers either.
 pub(crate) fn config(
     settings: &Settings,
     key: SessionKey,
+    web: Vec<SocketAddr>,
     listening: Vec<SocketAddr>,
 ) -> relay_plane::Config {
     let relay = &settings.relay;
@@ -80,6 +83,7 @@ pub(crate) fn config(
     let external = settings.server.external.iter();
     relay_plane::Config {
         listen: settings.listen.turn.clone(),
+        web,
         workers: settings.server.workers,
         limits: AllocationLimits {
             per_side: limits.allocations_per_side.unwrap_or(0),
@@ -125,14 +129,16 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
         bytes_out: io.out_bytes,
         packets_by_verdict: vec![
             ("answered", turn.bindings + turn.successes + turn.errors),
-            ("dropped", turn.drops.iter().sum()),
+            ("dropped", turn.drops.iter().sum::<u64>() + io.quic_drops),
             ("from_peer", turn.from_peer_packets),
+            ("quic", io.quic_packets),
             ("routed", turn.routed_packets),
             ("to_peer", turn.to_peer_packets),
         ],
         drops_by_reason: DropReason::ALL
             .iter()
             .map(|reason| (reason.label(), turn.drops[*reason as usize]))
+            .chain(iter::once(("quic_queue", io.quic_drops)))
             .collect(),
         send_failures: io.send_failures,
         allocations: turn.allocations,

@@ -21,6 +21,7 @@ use crate::limits::{
     ADMIN_CONNECTIONS_MAX, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX, WEB_HANDSHAKES_MAX,
 };
 use crate::metrics::{Metrics, SignalNumbers};
+use crate::ports;
 use crate::relay::{self, Bridge};
 use crate::settings::{self, Settings};
 use crate::tls::{self, CertificateError, Certificates};
@@ -71,17 +72,6 @@ pub enum StartError {
     Randomness,
 }
 
-impl From<relay_plane::StartError> for StartError {
-    fn from(error: relay_plane::StartError) -> Self {
-        match error {
-            relay_plane::StartError::Bind { address, source } => {
-                Self::Listen(ListenError { key: TURN_KEY, address, source })
-            }
-            error => Self::Relay(error),
-        }
-    }
-}
-
 /// An address of the configuration could not be listened on.
 #[derive(Debug)]
 pub struct ListenError {
@@ -110,15 +100,16 @@ impl Appliance {
             listening.extend(web.addresses().iter().map(|address| listener.listening(*address)));
             Ok::<_, StartError>((web, queue))
         };
-        let (web, web_queue) = open(WEB, &listen.web, Some(certificates.tcp(&[b"http/1.1"])))?;
+        let on_web = ports::free_for_both(&listen.web);
+        let (web, web_queue) = open(WEB, &on_web, Some(certificates.tcp(&[b"http/1.1"])))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
 
         let sockets =
             [&web, &http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
-        let (relay, signal) = start_relay_and_signal(settings, sockets)?;
-        listening.splice(0..0, relay.listening().iter().map(|address| listening_turn(*address)));
+        let (relay, signal) = start_relay_and_signal(settings, web.addresses().to_vec(), sockets)?;
+        listening.splice(0..0, listening_udp(&relay, listen.turn.len()));
         let https = web.addresses().first().map(SocketAddr::port);
         let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
         let of_http = move |from| Peer { address: Some(from), secure: false, redirect: https };
@@ -246,9 +237,21 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
 }
 
 /// The two parts that share a key, made here and kept in memory only.
-fn start_relay_and_signal(settings: &Settings, tcp: Vec<SocketAddr>) -> Result<(Relay, Signal), StartError> {
+fn start_relay_and_signal(
+    settings: &Settings,
+    web: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+) -> Result<(Relay, Signal), StartError> {
     let key = SessionKey::new(random()?);
-    let relay = Relay::start(relay::config(settings, key.clone(), tcp))?;
+    let refuse = |error| match error {
+        relay_plane::StartError::Bind { address, source } => {
+            let is_turn = settings.listen.turn.contains(address.expose());
+            let key = if is_turn { TURN_KEY } else { WEB.key };
+            StartError::Listen(ListenError { key, address, source })
+        }
+        error => StartError::Relay(error),
+    };
+    let relay = Relay::start(relay::config(settings, key.clone(), web, tcp)).map_err(refuse)?;
     let matcher = match_core::Config {
         rooms: settings.matching.rooms,
         exposure: settings.matching.exposure,
@@ -273,9 +276,13 @@ fn random() -> Result<[u8; 32], StartError> {
     Ok(bytes)
 }
 
-fn listening_turn(address: SocketAddr) -> Listening {
-    let class = class(address.ip());
-    Listening { key: TURN_KEY, service: "STUN, TURN", class, port: address.port(), transport: "udp" }
+/// The relay's addresses: so many of `listen.turn`, then those of `listen.web`.
+fn listening_udp(relay: &Relay, of_turn: usize) -> impl Iterator<Item = Listening> {
+    relay.listening().iter().enumerate().map(move |(place, address)| {
+        let (key, service) =
+            if place < of_turn { (TURN_KEY, "STUN, TURN") } else { (WEB.key, "STUN, TURN, QUIC") };
+        Listening { key, service, class: class(address.ip()), port: address.port(), transport: "udp" }
+    })
 }
 
 /// The names as they stand in a Host header. Who names some still opens the page on this machine by its own.

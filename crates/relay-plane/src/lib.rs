@@ -7,6 +7,7 @@ mod clock;
 mod limits;
 mod mailbox;
 mod outbox;
+mod quic;
 mod relay;
 mod socket;
 mod stats;
@@ -14,5 +15,6 @@ mod sys;
 pub mod web;
 mod worker;
 
+pub use quic::QuicSocket;
 pub use relay::{Config, Handle, Relay, StartError};
 pub use stats::{IoCounters, RelayCounters};

@@ -30,6 +30,13 @@ pub(crate) const BURST_BYTES_MAX: usize = 65_000;
 /// Bytes of outgoing datagrams before they are sent, though the batch is not through.
 pub(crate) const OUTBOX_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of a QUIC datagram; larger ones are of no use to the signaling, which announces fewer.
+pub(crate) const QUIC_DATAGRAM_BYTES_MAX: usize = 1_500;
+
+/// QUIC datagrams that wait for their reader, for each listening address: what a network's queue holds, not
+/// what could hide a reader that is too slow.
+pub(crate) const QUIC_QUEUE_DATAGRAMS_MAX: usize = 2_048;
+
 /// Bytes that the kernel is asked to buffer for a listening socket, each way; it may grant less.
 pub(crate) const LISTENER_BUFFER_BYTES: usize = 4 << 20;
 

@@ -12,6 +12,7 @@ use turn_core::{AllocationLimits, BandwidthLimits, Directory, Server, SessionId,
 use crate::clock::Clock;
 use crate::limits::{LISTENER_BUFFER_BYTES, LISTENERS_MAX, WORKERS_MAX};
 use crate::mailbox::Mailbox;
+use crate::quic::{Queue, QuicSocket};
 use crate::socket::Socket;
 use crate::stats::{Publisher, RelayCounters};
 use crate::worker::{WAKE, Worker};
@@ -20,6 +21,8 @@ use crate::worker::{WAKE, Worker};
 pub struct Config {
     /// UDP addresses for STUN and TURN.
     pub listen: Vec<SocketAddr>,
+    /// UDP addresses for STUN, TURN and QUIC.
+    pub web: Vec<SocketAddr>,
     /// Threads; 0: one per core.
     pub workers: usize,
     /// Limits that hold across workers.
@@ -35,7 +38,10 @@ pub struct Config {
 pub struct Relay {
     handle: Handle,
     threads: Vec<JoinHandle<()>>,
+    /// Those of `Config::listen`, then those of `Config::web`.
     listening: Vec<SocketAddr>,
+    /// Of the latter, in their order.
+    quic: Vec<QuicSocket>,
     own_ips: Vec<IpAddr>,
 }
 
@@ -52,27 +58,31 @@ impl Relay {
     /// # Errors
     /// [`StartError`], and nothing is left running.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        if config.listen.len() > LISTENERS_MAX {
-            return Err(StartError::TooManyListeners { count: config.listen.len(), most: LISTENERS_MAX });
+        let count = config.listen.len() + config.web.len();
+        if count > LISTENERS_MAX {
+            return Err(StartError::TooManyListeners { count, most: LISTENERS_MAX });
         }
         let workers = worker_count(config.workers);
         let clock = Clock::start();
         let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
         let mut listening = Vec::new();
-        for &address in &config.listen {
+        for &address in config.listen.iter().chain(&config.web) {
             listening.push(bind_for_all(address, &mut sockets)?);
         }
+        let shared = config.listen.len()..count;
+        let queues: Vec<_> = (0..count).map(|place| shared.contains(&place).then(Queue::default)).collect();
+        let quic = quic_sockets(&sockets[0], &queues).map_err(StartError::System)?;
         let rules = complete(config.turn, &listening, workers).map_err(StartError::System)?;
         let key = (random_u64()?, random_u64()?);
         let directory = Arc::new(Mutex::new(Directory::new(config.limits, config.bandwidth, key)));
         let own_ips = rules.addresses.own_ips.clone();
-        let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening, own_ips };
+        let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening, quic, own_ips };
         let mut built = Vec::new();
         for (index, listeners) in sockets.into_iter().enumerate() {
             let worker = WorkerId(u16::try_from(index).expect("at most WORKERS_MAX"));
             let rules = turn_core::Config { worker, ..rules.clone() };
             let server = Server::new(rules, Arc::clone(&directory), random_seed()?);
-            built.push(relay.build(server, listeners, clock).map_err(StartError::System)?);
+            built.push(relay.build(server, listeners, queues.clone(), clock).map_err(StartError::System)?);
         }
         for (index, worker) in built.into_iter().enumerate() {
             let others = relay.handle.mailboxes.clone();
@@ -90,9 +100,15 @@ impl Relay {
         self.handle.clone()
     }
 
-    /// The addresses it listens on, with the ports the kernel chose where the configuration said 0.
+    /// The addresses it listens on, those of [`Config::listen`] before those of [`Config::web`], with the
+    /// ports the kernel chose where the configuration said 0.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// Hands over the QUIC of each address of [`Config::web`]; until somebody reads it, it waits and is lost.
+    pub fn take_quic(&mut self) -> Vec<QuicSocket> {
+        std::mem::take(&mut self.quic)
     }
 
     /// The addresses of this machine and those it is known by outside, loopback last.
@@ -105,13 +121,19 @@ impl Relay {
         self.stop_all();
     }
 
-    fn build(&mut self, server: Server, listeners: Vec<Socket>, clock: Clock) -> io::Result<Worker> {
+    fn build(
+        &mut self,
+        server: Server,
+        listeners: Vec<Socket>,
+        quic: Vec<Option<Queue>>,
+        clock: Clock,
+    ) -> io::Result<Worker> {
         let poll = Poll::new()?;
         let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKE)?);
         let (publisher, counters) = Publisher::new();
         self.handle.mailboxes.push(mailbox.clone());
         self.handle.counters.push(counters);
-        Worker::new(server, poll, listeners, mailbox, clock, publisher)
+        Worker::new(server, poll, listeners, quic, mailbox, clock, publisher)
     }
 
     fn stop_all(&mut self) {
@@ -188,6 +210,12 @@ fn bind_for_all(address: SocketAddr, sockets: &mut [Vec<Socket>]) -> Result<Sock
         of_worker.push(Socket::bind(address, true, LISTENER_BUFFER_BYTES).map_err(failed)?);
     }
     Ok(address)
+}
+
+/// QUIC leaves by the first worker's sockets.
+fn quic_sockets(sockets: &[Socket], queues: &[Option<Queue>]) -> io::Result<Vec<QuicSocket>> {
+    let shared = sockets.iter().zip(queues).filter_map(|(socket, queue)| Some((socket, queue.clone()?)));
+    shared.map(|(socket, queue)| Ok(QuicSocket::new(queue, socket.sender()?))).collect()
 }
 
 fn complete(

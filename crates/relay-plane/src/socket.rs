@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use mio::net::UdpSocket;
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
 use crate::limits::{RECEIVE_BATCH_MAX, RECEIVE_BYTES};
 use crate::sys;
@@ -13,7 +14,7 @@ use crate::sys;
 /// A bound, non-blocking UDP socket.
 pub(crate) struct Socket {
     pub(crate) io: UdpSocket,
-    state: UdpSocketState,
+    state: Arc<UdpSocketState>,
     local: SocketAddr,
     /// Buffers to offer at the next receive: few while few arrive, because preparing them costs.
     batch: usize,
@@ -33,7 +34,7 @@ impl Socket {
         let _ = raw.set_send_buffer_size(buffer_bytes);
         raw.bind(&address.into())?;
         let io = UdpSocket::from_std(raw.into());
-        let state = UdpSocketState::new((&io).into())?;
+        let state = Arc::new(UdpSocketState::new((&io).into())?);
         sys::allow_fragments(&io, address.is_ipv6(), true)?;
         let local = io.local_addr()?;
         Ok(Self { io, state, local, batch: 1 })
@@ -69,6 +70,38 @@ impl Socket {
         let sent = self.state.try_send((&self.io).into(), &transmit);
         sys::allow_fragments(&self.io, ipv6, true)?;
         sent
+    }
+
+    /// The address it is bound to.
+    pub(crate) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Datagrams that one send may carry.
+    pub(crate) fn burst_segments_max(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// A second handle that sends by this very socket, for another thread. A second socket on the same port
+    /// would be dealt a share of the clients.
+    pub(crate) fn sender(&self) -> io::Result<Sender> {
+        let io = SockRef::from(&self.io).try_clone()?;
+        Ok(Sender { io, state: Arc::clone(&self.state), local: self.local })
+    }
+}
+
+/// Sends by a socket that a worker receives on.
+pub(crate) struct Sender {
+    io: RawSocket,
+    state: Arc<UdpSocketState>,
+    local: SocketAddr,
+}
+
+impl Sender {
+    /// Sends what QUIC made up: one datagram or a burst, from the address that the client reached.
+    pub(crate) fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let src_ip = transmit.src_ip.filter(|_| self.local.ip().is_unspecified());
+        self.state.try_send((&self.io).into(), &Transmit { src_ip, ..transmit.clone() })
     }
 
     /// The address it is bound to.

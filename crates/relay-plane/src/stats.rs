@@ -20,6 +20,10 @@ pub struct IoCounters {
     pub out_bytes: u64,
     /// Datagrams the kernel did not take, because its buffer was full or there is no way to the receiver.
     pub send_failures: u64,
+    /// Datagrams that were handed over as QUIC.
+    pub quic_packets: u64,
+    /// QUIC datagrams that were dropped because their reader is slower than they come, or too large.
+    pub quic_drops: u64,
     /// Notices to other workers that found their mailbox full.
     pub lost_notices: u64,
 }
@@ -42,6 +46,8 @@ impl RelayCounters {
         self.io.out_packets += other.io.out_packets;
         self.io.out_bytes += other.io.out_bytes;
         self.io.send_failures += other.io.send_failures;
+        self.io.quic_packets += other.io.quic_packets;
+        self.io.quic_drops += other.io.quic_drops;
         self.io.lost_notices += other.io.lost_notices;
     }
 }

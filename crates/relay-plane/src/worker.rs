@@ -8,13 +8,15 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use quinn_udp::RecvMeta;
 use turn_core::{
-    ClientAddr, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice, Now, PeerAddr, Server, Verdict, WorkerId,
+    ClientAddr, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Server, Verdict,
+    WorkerId,
 };
 
 use crate::clock::Clock;
 use crate::limits::{BATCHES_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
 use crate::mailbox::Mailbox;
 use crate::outbox::{Exit, Outbox, Way};
+use crate::quic::Queue;
 use crate::socket::{ReceiveBuffers, Socket};
 use crate::stats::{IoCounters, Publisher};
 
@@ -24,6 +26,8 @@ pub(crate) struct Worker {
     server: Server,
     poll: Poll,
     listeners: Vec<Socket>,
+    /// By listener: where its QUIC goes, if it has any.
+    quic: Vec<Option<Queue>>,
     relays: BTreeMap<u16, Socket>,
     /// Sockets that may have more than one turn's worth to read.
     unfinished: Vec<Exit>,
@@ -43,6 +47,7 @@ impl Worker {
         server: Server,
         poll: Poll,
         mut listeners: Vec<Socket>,
+        quic: Vec<Option<Queue>>,
         mailbox: Mailbox,
         clock: Clock,
         publisher: Publisher,
@@ -54,6 +59,7 @@ impl Worker {
             server,
             poll,
             listeners,
+            quic,
             relays: BTreeMap::new(),
             unfinished: Vec::new(),
             mailbox,
@@ -164,10 +170,26 @@ impl Worker {
     fn read_clients(&mut self, index: usize, listener: ListenerId, local: SocketAddr, now: Now) {
         let (meta, datagrams) = self.buffers.datagrams(index);
         let tuple = five_tuple(&meta, listener, local);
+        let quic = self.quic[usize::from(listener.0)].as_ref();
         let mut reply = Vec::new();
         for datagram in datagrams {
             self.io.in_packets += 1;
             self.io.in_bytes += datagram.len() as u64;
+            if let Some(quic) = quic {
+                match self.server.handle_shared(&tuple, datagram) {
+                    Owner::Turn => {}
+                    Owner::Quic => {
+                        let taken = quic.push(&meta, datagram);
+                        self.io.quic_packets += u64::from(taken);
+                        self.io.quic_drops += u64::from(!taken);
+                        continue;
+                    }
+                    Owner::Nobody(reason) => {
+                        tracing::trace!(?reason, "dropped");
+                        continue;
+                    }
+                }
+            }
             match self.server.handle_client(now, tuple, datagram, &mut reply) {
                 Verdict::Forward { hop, payload } => {
                     forward(&mut self.outbox, &self.listeners, &self.relays, hop, payload);

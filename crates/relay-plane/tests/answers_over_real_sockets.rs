@@ -16,6 +16,7 @@ const ID: TransactionId = TransactionId([5; 12]);
 fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
     Relay::start(Config {
         listen: listen.iter().map(|address| address.parse().expect("an address")).collect(),
+        web: Vec::new(),
         workers,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
         bandwidth: BandwidthLimits::default(),

@@ -24,6 +24,7 @@ fn start() -> Relay {
     let all_of = |ip| AddressRange::new(ip, ip).expect("a range of one");
     Relay::start(Config {
         listen: vec![SocketAddr::new(V4, 0)],
+        web: Vec::new(),
         workers: 2,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
         bandwidth: BandwidthLimits::default(),

@@ -42,7 +42,7 @@ pub use directory::{AllocationLimits, Directory};
 pub use policy::{AddressPolicy, PeerPolicy, Scope};
 pub use ranges::AddressRange;
 pub use route::{Notice, Offer, Route};
-pub use server::Server;
+pub use server::{Owner, Server};
 pub use shared_secret::SharedSecret;
 pub use stun_wire::PasswordAlgorithm;
 pub use verdict::{Event, Framing, Hop, Verdict};

@@ -8,6 +8,7 @@ mod links;
 mod permit;
 mod refresh;
 mod reserve;
+mod share;
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -19,6 +20,7 @@ use slab::Slab;
 use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
 
 use self::reserve::Reserved;
+pub use self::share::Owner;
 use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::algorithms::Algorithms;
 use crate::allocation::{Allocation, RelaySocket};

@@ -34,5 +34,7 @@ pub use nat::{Dependence, Nat, NatKind};
 pub use random::Random;
 pub use relay::{Outcome, Packet, Relay};
 pub use request::{Request, Signature};
-pub use turn_core::{Credential, DropReason, PasswordAlgorithm, PeerPolicy, SessionId, SharedSecret, Side};
+pub use turn_core::{
+    Credential, DropReason, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SharedSecret, Side,
+};
 pub use world::{ClientId, RELAY_PORT, RELAY_PORTS, RELAY_V4, RELAY_V6, Setup, SiteId, World};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stun_wire::Message;
 use turn_core::{
     ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice,
-    Now, PeerAddr, Server, SessionId, Verdict, WorkerId,
+    Now, Owner, PeerAddr, Server, SessionId, Verdict, WorkerId,
 };
 
 use crate::client::code_of;
@@ -146,6 +146,12 @@ impl Relay {
         WorkerId((hash % u64::from(self.workers())) as u16)
     }
 
+    /// Whose a datagram would be if the clients' port were shared with QUIC.
+    pub fn owner(&mut self, packet: &Packet) -> Owner {
+        let worker = self.worker_of(packet.from);
+        self.servers[usize::from(worker.0)].handle_shared(&five_tuple(packet), &packet.datagram)
+    }
+
     /// The counters of all workers together.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
@@ -184,11 +190,7 @@ impl Relay {
     }
 
     fn handle_client(&mut self, now: Now, packet: &Packet) -> Outcome {
-        let tuple = FiveTuple {
-            client: ClientAddr(packet.from),
-            local: LocalIp(packet.to.ip()),
-            listener: ListenerId(packet.to.is_ipv6().into()),
-        };
+        let tuple = five_tuple(packet);
         let worker = self.worker_of(packet.from);
         let mut reply = Vec::new();
         let server = &mut self.servers[usize::from(worker.0)];
@@ -288,6 +290,14 @@ pub struct Packet {
     pub to: SocketAddr,
     /// Its payload.
     pub datagram: Vec<u8>,
+}
+
+fn five_tuple(packet: &Packet) -> FiveTuple {
+    FiveTuple {
+        client: ClientAddr(packet.from),
+        local: LocalIp(packet.to.ip()),
+        listener: ListenerId(packet.to.is_ipv6().into()),
+    }
 }
 
 /// A verdict that owns what it speaks of, for tests to compare.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
-    Directory, Now, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side, StaticUser,
-    WorkerId,
+    Directory, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side,
+    StaticUser, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -234,6 +234,13 @@ impl World {
         let outcome = self.relay.handle_packet(self.clock(), &packet).expect("the relay listens there");
         self.drive(self.now);
         outcome
+    }
+
+    /// Whose a datagram from there would be if QUIC were spoken on the clients' port too.
+    pub fn owner(&mut self, from: SocketAddr, datagram: &[u8]) -> Owner {
+        let ip = if from.is_ipv6() { RELAY_V6 } else { RELAY_V4 };
+        let packet = Packet { from, to: SocketAddr::new(ip, RELAY_PORT), datagram: datagram.to_vec() };
+        self.relay.owner(&packet)
     }
 
     /// A datagram from anywhere to anywhere, on a wire.
