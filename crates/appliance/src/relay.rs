@@ -50,11 +50,7 @@ impl Bridge {
 
 impl signal_plane::Relay for Bridge {
     fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer> {
-        let side = match side {
-            Side::A => turn_core::Side::A,
-            Side::B => turn_core::Side::B,
-        };
-        let credential = self.key.mint(turn_core::SessionId(session.0), side, ends_unix_s);
+        let credential = self.key.mint(turn_core::SessionId(session.0), turn_side(side), ends_unix_s);
         let host = self.name.as_deref().unwrap_or(host);
         let beside = self.beside_loopback.filter(|_| is_loopback(host)).map(|ip| ip.to_string());
         let urls = iter::once(url_host(host))
@@ -64,9 +60,21 @@ impl signal_plane::Relay for Bridge {
         vec![IceServer { urls, username: Some(credential.username), credential: Some(credential.password) }]
     }
 
+    fn is_relaying(&self, session: SessionId, side: Side) -> bool {
+        let time = Duration::from_millis(match_core::limits::RELAYED_MS);
+        self.handle.was_heard(turn_core::SessionId(session.0), turn_side(side), time)
+    }
+
     fn session_ended(&self, session: SessionId) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.handle.end_session(turn_core::SessionId(session.0), now + self.credential_s_max);
+    }
+}
+
+const fn turn_side(side: Side) -> turn_core::Side {
+    match side {
+        Side::A => turn_core::Side::A,
+        Side::B => turn_core::Side::B,
     }
 }
 

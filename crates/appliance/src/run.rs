@@ -254,6 +254,8 @@ fn start_relay_and_signal(
     let relay = Relay::start(relay::config(settings, key.clone(), web, tcp)).map_err(refuse)?;
     let matcher = match_core::Config {
         rooms: settings.matching.rooms,
+        room_size: settings.matching.room_size,
+        resume_s: settings.matching.resume_s,
         exposure: settings.matching.exposure,
         room_exposure: settings.matching.room_exposure,
         require_sealed: settings.privacy.require_sealed,

@@ -7,12 +7,16 @@ use crate::message::ErrorCode;
 pub struct Counters {
     /// Connections now.
     pub connections: u64,
+    /// Clients without a transport now, who may come back.
+    pub lost: u64,
     /// Waiting tickets now.
     pub waiting: u64,
     /// Rooms now.
     pub rooms: u64,
     /// Sessions now.
     pub sessions: u64,
+    /// Clients who came back.
+    pub resumed_total: u64,
     /// Pairs made.
     pub matches_total: u64,
     /// Payloads forwarded.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::connection::ConnectionId;
+use crate::client::ClientId;
 
 /// Deadlines by time. Changes cost the logarithm of their number; looking at the first costs nothing.
 #[derive(Default)]
@@ -54,18 +54,20 @@ impl Deadlines {
     }
 }
 
-/// What can be due. At one instant the first in this order goes first, and an earlier connection before a
-/// later one.
+/// What can be due. At one instant the first in this order goes first, and an earlier client before a later
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
-    /// A connection has been in its state for too long.
-    Connection(ConnectionId),
+    /// A client has been in its state, or lost, for too long.
+    Client(ClientId),
     /// A session's time has run out.
     Session(usize),
     /// A ticket asks for less.
-    Ticket(ConnectionId),
+    Ticket(ClientId),
+    /// What was held for a client has arrived.
+    Held(ClientId),
     /// A met partner may be forgotten.
-    Recent(ConnectionId),
+    Recent(ClientId),
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! one. It marks a body that tells where its sender is; whether that may pass is the session's exposure. It
 //! does not look into media; that is the relay's payload policy.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::{is_ice_chars, rewritten};
@@ -29,7 +31,7 @@ pub(crate) enum Body {
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct GatedBody {
-    body: Clean,
+    body: Arc<Clean>,
     #[serde(skip)]
     is_exposing: bool,
 }
@@ -57,7 +59,7 @@ impl GatedBody {
             Body::Bye(true) => Clean::Bye(true),
             Body::Direct(false) | Body::Bye(false) => return Err(BadPayload::Description),
         };
-        Ok(Self { body, is_exposing })
+        Ok(Self { body: Arc::new(body), is_exposing })
     }
 
     /// Whether it tells where its sender is.
@@ -67,17 +69,17 @@ impl GatedBody {
 
     /// Whether its sender agrees to show where they are.
     pub(crate) fn is_consent(&self) -> bool {
-        matches!(self.body, Clean::Direct(_))
+        matches!(*self.body, Clean::Direct(_))
     }
 
     /// Whether it ends the session.
     pub(crate) fn is_bye(&self) -> bool {
-        matches!(self.body, Clean::Bye(_))
+        matches!(*self.body, Clean::Bye(_))
     }
 
     /// How many candidates the side has sent with this one, given how many before; a description starts anew.
     pub(crate) fn candidates_after(&self, before: u32) -> u32 {
-        match &self.body {
+        match &*self.body {
             Clean::Desc { candidates, .. } => *candidates,
             Clean::Cand(list) => before + list.iter().filter(|one| !one.candidate.is_empty()).count() as u32,
             Clean::Direct(_) | Clean::Bye(_) => before,
@@ -133,7 +135,7 @@ impl BadPayload {
     }
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Clean {
     Desc {
@@ -164,7 +166,7 @@ enum DescriptionKind {
 }
 
 /// An `RTCIceCandidateInit`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Candidate {
     candidate: String,

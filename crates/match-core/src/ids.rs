@@ -1,16 +1,19 @@
-//! Session ids, sides and room codes: random names that mean nothing and are never reused.
+//! Session ids, sides, room codes and resume tokens: random names that mean nothing and are never reused.
 //!
 //! None of them prints: a session id is part of a TURN user name, and a room code lets its reader in.
+
+use std::hash::BuildHasher;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use siphasher::sip::SipHasher13;
 
-/// The name of one session between two connections: 16 random bytes, base64url without padding on the wire.
+/// The name of one session between two clients: 16 random bytes, base64url without padding on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; ID_BYTES]);
 
-/// Which of a session's two connections.
+/// Which of a session's two clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The caller.
@@ -41,6 +44,23 @@ impl Side {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoomCode(pub(crate) [u8; ID_BYTES]);
 
+/// What a client that lost its transport comes back with, once: 16 random bytes, base64url without padding on
+/// the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ResumeToken(pub(crate) [u8; ID_BYTES]);
+
+/// A hasher whose key is an argument.
+#[derive(Clone)]
+pub(crate) struct KeyedHasher(pub(crate) [u8; 16]);
+
+impl BuildHasher for KeyedHasher {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_key(&self.0)
+    }
+}
+
 impl Serialize for SessionId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
@@ -60,6 +80,18 @@ impl Serialize for RoomCode {
 }
 
 impl<'de> Deserialize<'de> for RoomCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        decode(deserializer).map(Self)
+    }
+}
+
+impl Serialize for ResumeToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for ResumeToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         decode(deserializer).map(Self)
     }

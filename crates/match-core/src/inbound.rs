@@ -3,11 +3,13 @@
 //! It keeps no state, so that each transport's task can do this work and the matcher's only decides. It does
 //! not judge whether a message fits the connection's state.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::gate::{Body, GatedBody};
-use crate::ids::SessionId;
-use crate::limits::{JSON_DEPTH_MAX, MESSAGE_BYTES_MAX};
+use crate::ids::{ResumeToken, SessionId};
+use crate::limits::{JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, RESUMED_SESSIONS_MAX};
 use crate::message::ErrorCode;
 use crate::payload::{Payload, SealedBody};
 use crate::want::Want;
@@ -33,10 +35,7 @@ impl Inbound {
 /// A message of the protocol.
 pub enum ClientMessage {
     /// The first one.
-    Hello {
-        /// The version spoken.
-        v: u64,
-    },
+    Hello(Hello),
     /// Wait for a stranger.
     Find {
         /// Of which kind.
@@ -53,14 +52,7 @@ pub enum ClientMessage {
         room: String,
     },
     /// A payload for the partner.
-    Payload {
-        /// Of this session.
-        session: SessionId,
-        /// The next number.
-        n: u64,
-        /// What is in it.
-        payload: Payload,
-    },
+    Payload(PayloadMessage),
     /// Leave, and find again.
     Next {
         /// As in `find`; the last one if absent.
@@ -72,15 +64,46 @@ pub enum ClientMessage {
     Cancel,
 }
 
+/// The first message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// The version spoken.
+    pub(crate) v: u64,
+    /// Who comes back, if anybody.
+    #[serde(default)]
+    pub(crate) resume: Option<Resume>,
+}
+
+/// What a returning client brings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// From its last `welcome`.
+    pub(crate) token: ResumeToken,
+    /// The last `n` that arrived in each session it knows of; 0 where none did.
+    pub(crate) got: BTreeMap<SessionId, u64>,
+}
+
+/// A payload for the partner.
+pub struct PayloadMessage {
+    /// Of this session.
+    pub(crate) session: SessionId,
+    /// The next number.
+    pub(crate) n: u64,
+    /// The size of the message.
+    pub(crate) bytes: usize,
+    /// What is in it.
+    pub(crate) payload: Payload,
+}
+
 /// The frame as it stands on the wire.
 ///
 /// The empty braces matter: serde would let unknown fields pass in a unit variant.
 #[derive(Deserialize)]
 #[serde(tag = "t", rename_all = "lowercase", deny_unknown_fields)]
 enum Frame {
-    Hello {
-        v: u64,
-    },
+    Hello(Hello),
     Find {
         want: Want,
     },
@@ -122,21 +145,30 @@ fn parse(text: &str) -> Result<ClientMessage, ErrorCode> {
     })?;
     let bounded = |want: Want| if want.is_bounded() { Ok(want) } else { Err(ErrorCode::BadMessage) };
     Ok(match frame {
-        Frame::Hello { v } => ClientMessage::Hello { v },
+        Frame::Hello(hello) if hello.is_bounded() => ClientMessage::Hello(hello),
+        Frame::Hello(_) => return Err(ErrorCode::BadMessage),
         Frame::Find { want } => ClientMessage::Find { want: bounded(want)? },
         Frame::Open { size } => ClientMessage::Open { size },
         Frame::Join { room } => ClientMessage::Join { room },
-        Frame::Seal { session, n, body } => {
-            ClientMessage::Payload { session, n, payload: Payload::Seal(body) }
-        }
+        Frame::Seal { session, n, body } => payload_message(session, n, text.len(), Payload::Seal(body)),
         Frame::Plain { session, n, body } => {
             let payload = Payload::Plain(GatedBody::check(body, &session));
-            ClientMessage::Payload { session, n, payload }
+            payload_message(session, n, text.len(), payload)
         }
         Frame::Next { want } => ClientMessage::Next { want: want.map(bounded).transpose()? },
         Frame::Leave {} => ClientMessage::Leave,
         Frame::Cancel {} => ClientMessage::Cancel,
     })
+}
+
+fn payload_message(session: SessionId, n: u64, bytes: usize, payload: Payload) -> ClientMessage {
+    ClientMessage::Payload(PayloadMessage { session, n, bytes, payload })
+}
+
+impl Hello {
+    fn is_bounded(&self) -> bool {
+        self.resume.as_ref().is_none_or(|resume| resume.got.len() <= RESUMED_SESSIONS_MAX)
+    }
 }
 
 /// The deepest nesting of brackets outside strings.
@@ -174,6 +206,10 @@ mod tests {
         for text in [
             r#"{"t":"hello","v":1}"#,
             r#" {"v":2,"t":"hello"} "#,
+            r#"{"t":"hello","v":1,"resume":null}"#,
+            r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA","got":{}}}"#,
+            r#"{"t":"hello","v":1,"resume":{"got":{"AAAAAAAAAAAAAAAAAAAAAA":3},
+                "token":"AAAAAAAAAAAAAAAAAAAAAA"}}"#,
             r#"{"t":"find","want":{"media":"video"}}"#,
             r#"{"t":"find","want":{"media":"text","tags":["a"],"langs":["en"]}}"#,
             r#"{"t":"open"}"#,
@@ -229,7 +265,10 @@ mod tests {
             r#"{"t":"hello","v":1,"v":1}"#,
             r#"{"t":"hello","v":1.5}"#,
             r#"{"t":"hello","v":99999999999999999999999}"#,
-            r#"{"t":"hello","v":1,"resume":null}"#,
+            r#"{"t":"hello","v":1,"resume":{"token":"AAAA","got":{}}}"#,
+            r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA"}}"#,
+            r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA","got":{"AAAA":1}}}"#,
+            r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA","got":{},"x":1}}"#,
             r#"{"t":"find"}"#,
             r#"{"t":"find","want":{"media":"smell"}}"#,
             r#"{"t":"find","want":{"media":"text","age":7}}"#,

@@ -7,10 +7,12 @@
 
 mod budget;
 mod candidate;
-mod connection;
+mod check;
+mod client;
 mod counters;
 mod deadlines;
 mod gate;
+mod held;
 mod ids;
 mod inbound;
 pub mod limits;
@@ -19,23 +21,25 @@ mod message;
 mod output;
 mod payload;
 mod queue;
+mod resume;
 mod rooms;
 mod sdp;
 mod session;
+mod waiting;
 mod want;
 
 pub use budget::{Budget, Verdict};
-pub use connection::ConnectionId;
+pub use client::ConnectionId;
 pub use counters::Counters;
 pub use gate::{BadPayload, GatedBody};
-pub use ids::{SessionId, Side};
-pub use inbound::{ClientMessage, Inbound};
+pub use ids::{ResumeToken, SessionId, Side};
+pub use inbound::{ClientMessage, Hello, Inbound, PayloadMessage, Resume};
 pub use limits::{Config, Limits};
-pub use matcher::Matcher;
+pub use matcher::{Departure, Matcher};
 pub use message::{
     Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error, error_retry,
 };
-pub use output::{CloseReason, Matched, Output};
+pub use output::{CloseReason, Matched, Output, RelayQuestion};
 pub use payload::{Payload, SealedBody};
 pub use want::{Media, Want};
 

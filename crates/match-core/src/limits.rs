@@ -14,6 +14,8 @@ pub struct Config {
     pub rooms: bool,
     /// How many meet in a room; held between 2 and [`ROOM_SIZE_MAX`].
     pub room_size: u8,
+    /// How long a client that lost its transport may come back, in seconds.
+    pub resume_s: u64,
     /// Which candidates strangers may be shown.
     pub exposure: Exposure,
     /// Which candidates the members of a room may be shown.
@@ -33,7 +35,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             rooms: true,
-            room_size: ROOM_SIZE_MAX,
+            room_size: 2,
+            resume_s: 30,
             exposure: Exposure::Consent,
             room_exposure: Exposure::Consent,
             require_sealed: false,
@@ -49,6 +52,8 @@ impl Default for Config {
 pub struct Limits {
     /// Connections at once; further ones are told `server-full`.
     pub connections_max: usize,
+    /// Clients that lost their transport and may come back, at once; further ones are forgotten.
+    pub lost_max: usize,
     /// Waiting tickets at once; further ones are told `queue-full`.
     pub waiting_max: usize,
     /// Open rooms at once; further ones are told `server-full`.
@@ -90,6 +95,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 20_000,
+            lost_max: 5_000,
             waiting_max: 20_000,
             rooms_max: 10_000,
             messages_per_s: 20,
@@ -120,8 +126,27 @@ pub const LANGS_MAX: usize = 4;
 pub const TAG_BYTES_MAX: usize = 64;
 /// A language tag, in bytes (RFC 5646 asks for room for 35).
 pub const LANG_BYTES_MAX: usize = 35;
-/// Members of a room.
-pub const ROOM_SIZE_MAX: u8 = 2;
+/// Members of a room: each sends its media to every other, which is more than most links carry.
+pub const ROOM_SIZE_MAX: u8 = 8;
+/// Places of a room whose opener does not say how many.
+pub const OPEN_SIZE_DEFAULT: u8 = 2;
+/// Sessions a returning client may name.
+pub const RESUMED_SESSIONS_MAX: usize = ROOM_SIZE_MAX as usize;
+/// Payloads held for one client.
+pub const HELD_MESSAGES_MAX: usize = 64;
+/// Payloads held for one client, in bytes.
+pub const HELD_BYTES_MAX: usize = 256 * 1024;
+/// What a held payload costs beside its text, in bytes.
+pub const HELD_OVERHEAD_BYTES: usize = 128;
+/// How long a payload is held for a client that is there, in milliseconds: longer than a dead transport goes
+/// unnoticed.
+pub const HELD_MS_MAX: u64 = 60_000;
+/// After how long to try again, when the partner is lost and no more can be held, in milliseconds.
+pub const HELD_RETRY_MS: u64 = 2_000;
+/// Within how long those who are sent away come back, in milliseconds: not all at once.
+pub const DRAIN_MS_MAX: u64 = 5_000;
+/// How recently the relay must have moved something for a call to count as working, in milliseconds.
+pub const RELAYED_MS: u64 = 30_000;
 /// How long two people who met are kept apart while others wait, in milliseconds.
 pub const RECENT_MS_MAX: u64 = 3600 * 1000;
 /// Partners a connection remembers in order not to meet them again.

@@ -1,4 +1,4 @@
-//! The matcher: connections, their states, and what each message does.
+//! The matcher: transports, clients, their states, and what each message does.
 //!
 //! It is not a transport: frames are parsed before (`inbound`), message budgets are kept by each transport's
 //! task (`budget`), and what is to be sent leaves by a queue.
@@ -6,20 +6,22 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use slab::Slab;
 
 use crate::Now;
-use crate::connection::{Connection, ConnectionId, State};
+use crate::client::{Client, ClientId, ConnectionId, State, Transport};
 use crate::counters::Counters;
 use crate::deadlines::{Deadlines, Due};
-use crate::inbound::{ClientMessage, Inbound};
+use crate::ids::{KeyedHasher, ResumeToken};
+use crate::inbound::{ClientMessage, Hello, Inbound};
 use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX, ROOM_SIZE_MAX};
 use crate::message::{ErrorCode, GoneReason, PROTOCOL_VERSION, ServerMessage, error};
 use crate::output::{CloseReason, Output};
 use crate::queue::Queue;
-use crate::rooms::{KeyedHasher, Rooms};
+use crate::rooms::Rooms;
 use crate::session::Session;
 use crate::want::Want;
 
@@ -38,9 +40,13 @@ use crate::want::Want;
 pub struct Matcher {
     pub(crate) config: Config,
     pub(crate) random: ChaCha12Rng,
-    connections: Slab<Connection>,
+    pub(crate) transports: Slab<Transport>,
+    pub(crate) clients: Slab<Client>,
+    /// How many clients have no transport.
+    pub(crate) lost: usize,
+    pub(crate) client_by_token: IndexMap<ResumeToken, ClientId, KeyedHasher>,
     next_serial: u64,
-    queue: Queue,
+    pub(crate) queue: Queue,
     pub(crate) rooms: Rooms,
     pub(crate) sessions: Slab<Session>,
     pub(crate) deadlines: Deadlines,
@@ -48,18 +54,33 @@ pub struct Matcher {
     pub(crate) counters: Counters,
 }
 
+/// How a transport ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// Its client said goodbye, or was made to leave: it does not come back.
+    Left,
+    /// It broke: its client may come back on another.
+    Lost,
+}
+
 impl Matcher {
     /// An empty matcher. Every name it gives comes from the seed, which must be secret and fresh.
     pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
         config.room_size = config.room_size.clamp(2, ROOM_SIZE_MAX);
         let mut random = ChaCha12Rng::from_seed(seed);
-        let (mut queue_key, mut rooms_key) = ([0; 16], [0; 16]);
-        random.fill_bytes(&mut queue_key);
-        random.fill_bytes(&mut rooms_key);
+        let mut key = || {
+            let mut key = [0; 16];
+            random.fill_bytes(&mut key);
+            key
+        };
+        let (queue_key, rooms_key, tokens_key) = (key(), key(), key());
         Self {
             config,
             random,
-            connections: Slab::new(),
+            transports: Slab::new(),
+            clients: Slab::new(),
+            lost: 0,
+            client_by_token: IndexMap::with_hasher(KeyedHasher(tokens_key)),
             next_serial: 1,
             queue: Queue::new(queue_key),
             rooms: Rooms::with_hasher(KeyedHasher(rooms_key)),
@@ -72,50 +93,55 @@ impl Matcher {
 
     /// A transport is ready; `None` if there are as many connections as there may be.
     pub fn handle_opened(&mut self, now: Now) -> Option<ConnectionId> {
-        if self.connections.len() >= self.config.limits.connections_max {
+        if self.transports.len() >= self.config.limits.connections_max {
             self.counters.count_error(ErrorCode::ServerFull);
             return None;
         }
-        let entry = self.connections.vacant_entry();
-        let id = ConnectionId { serial: self.next_serial, key: entry.key() };
+        let serial = self.next_serial;
         self.next_serial += 1;
-        entry.insert(Connection::new(id));
-        self.enter(id, State::New, now);
+        let (transport, client) = (self.transports.vacant_entry(), self.clients.vacant_entry());
+        let id = ConnectionId { serial, key: transport.key() };
+        let client_id = ClientId { serial, key: client.key() };
+        transport.insert(Transport { id, client: client_id });
+        client.insert(Client::new(client_id, id));
+        self.enter(client_id, State::New, now);
         self.assert_consistent();
         Some(id)
     }
 
     /// A frame came.
     pub fn handle_message(&mut self, from: ConnectionId, inbound: Inbound, now: Now) {
-        if self.connection(from).is_none() {
-            return;
-        }
-        let outcome = match inbound {
-            Inbound::Malformed(code) => return self.handle_malformed(from, code, now),
-            Inbound::Message(message) => self.dispatch(from, message, now),
-        };
-        if let Err(code) = outcome {
-            self.send_error(from, code, false);
+        let Some(client) = self.client_of(from) else { return };
+        match inbound {
+            Inbound::Malformed(code) => self.handle_malformed(client, code, now),
+            Inbound::Message(message) => {
+                if let Err(code) = self.dispatch(client, message, now) {
+                    self.send_error(client, code, false);
+                }
+            }
         }
         self.assert_consistent();
     }
 
     /// A transport is gone.
-    pub fn handle_closed(&mut self, connection: ConnectionId, now: Now) {
-        if self.connection(connection).is_some() {
-            self.forget(connection, now);
-            self.assert_consistent();
+    pub fn handle_closed(&mut self, connection: ConnectionId, departure: Departure, now: Now) {
+        let Some(client) = self.client_of(connection) else { return };
+        match departure {
+            Departure::Left => self.forget(client, GoneReason::Left, now),
+            Departure::Lost => self.lose(client, now),
         }
+        self.assert_consistent();
     }
 
     /// Time has passed: does everything that is due by now.
     pub fn handle_deadline(&mut self, now: Now) {
         while let Some(due) = self.deadlines.pop(now.mono) {
             match due {
-                Due::Connection(connection) => self.expire_connection(connection, now),
+                Due::Client(client) => self.expire_client(client, now),
                 Due::Session(key) => self.expire_session(key, now),
-                Due::Ticket(connection) => self.widen(connection, now),
-                Due::Recent(connection) => self.forget_partners(connection, now),
+                Due::Ticket(client) => self.widen(client, now),
+                Due::Held(client) => self.expire_held(client, now),
+                Due::Recent(client) => self.forget_partners(client, now),
             }
         }
         self.assert_consistent();
@@ -135,7 +161,8 @@ impl Matcher {
     /// What was counted, and how much there is of everything.
     pub fn counters(&self) -> Counters {
         Counters {
-            connections: self.connections.len() as u64,
+            connections: self.transports.len() as u64,
+            lost: self.lost as u64,
             waiting: self.queue.len() as u64,
             rooms: self.rooms.len() as u64,
             sessions: self.sessions.len() as u64,
@@ -143,24 +170,22 @@ impl Matcher {
         }
     }
 
-    fn dispatch(&mut self, from: ConnectionId, message: ClientMessage, now: Now) -> Result<(), ErrorCode> {
-        let state = self.connection(from).map(|own| own.state);
-        if state == Some(State::New) && !matches!(message, ClientMessage::Hello { .. }) {
+    fn dispatch(&mut self, from: ClientId, message: ClientMessage, now: Now) -> Result<(), ErrorCode> {
+        let state = self.client(from).map(|own| own.state);
+        if state == Some(State::New) && !matches!(message, ClientMessage::Hello(_)) {
             return Err(ErrorCode::NotGreeted);
         }
         match message {
-            ClientMessage::Hello { v } => self.handle_hello(from, v, now),
+            ClientMessage::Hello(hello) => self.handle_hello(from, &hello, now),
             ClientMessage::Find { want } => {
-                self.expect_state(from, &[State::Greeted])?;
+                self.expect_state(from, State::Greeted)?;
                 self.wait(from, want, now)
             }
             ClientMessage::Open { size } => self.handle_open(from, size, now),
             ClientMessage::Join { room } => self.handle_join(from, &room, now),
-            ClientMessage::Payload { session, n, payload } => {
-                self.handle_payload(from, session, n, payload, now)
-            }
+            ClientMessage::Payload(payload) => self.handle_payload(from, payload, now),
             ClientMessage::Next { want } => self.handle_next(from, want, now),
-            ClientMessage::Leave if matches!(state, Some(State::InRoom | State::Matched(_))) => {
+            ClientMessage::Leave if matches!(state, Some(State::InRoom | State::Matched)) => {
                 self.stop(from, now)
             }
             ClientMessage::Cancel if state == Some(State::Waiting) => self.stop(from, now),
@@ -168,28 +193,33 @@ impl Matcher {
         }
     }
 
-    /// Ends whatever a connection is in, at its own wish, and forgets what it asked for.
-    fn stop(&mut self, from: ConnectionId, now: Now) -> Result<(), ErrorCode> {
+    /// Ends whatever a client is in, at its own wish, and forgets what it asked for.
+    fn stop(&mut self, from: ClientId, now: Now) -> Result<(), ErrorCode> {
         self.free(from, GoneReason::Left, now);
-        if let Some(own) = self.connection_mut(from) {
+        if let Some(own) = self.client_mut(from) {
             own.want = None;
         }
         Ok(())
     }
 
-    fn handle_hello(&mut self, from: ConnectionId, v: u64, now: Now) -> Result<(), ErrorCode> {
-        self.expect_state(from, &[State::New])?;
-        if v != PROTOCOL_VERSION {
+    fn handle_hello(&mut self, from: ClientId, hello: &Hello, now: Now) -> Result<(), ErrorCode> {
+        self.expect_state(from, State::New)?;
+        if hello.v != PROTOCOL_VERSION {
             self.close(from, ErrorCode::BadVersion, CloseReason::BadVersion, now);
             return Ok(());
         }
+        if let Some(resume) = &hello.resume
+            && self.resume(from, resume, now)
+        {
+            return Ok(());
+        }
         self.enter(from, State::Greeted, now);
-        self.send(from, ServerMessage::welcome(&self.config));
+        self.welcome(from, None);
         Ok(())
     }
 
-    fn handle_next(&mut self, from: ConnectionId, want: Option<Want>, now: Now) -> Result<(), ErrorCode> {
-        let own = self.connection(from).ok_or(ErrorCode::BadState)?;
+    fn handle_next(&mut self, from: ClientId, want: Option<Want>, now: Now) -> Result<(), ErrorCode> {
+        let own = self.client(from).ok_or(ErrorCode::BadState)?;
         if own.state == State::Waiting {
             return Err(ErrorCode::BadState);
         }
@@ -198,8 +228,8 @@ impl Matcher {
         self.wait(from, want, now)
     }
 
-    fn handle_malformed(&mut self, from: ConnectionId, code: ErrorCode, now: Now) {
-        let Some(own) = self.connection_mut(from) else { return };
+    fn handle_malformed(&mut self, from: ClientId, code: ErrorCode, now: Now) {
+        let Some(own) = self.client_mut(from) else { return };
         if code == ErrorCode::BadJson {
             own.malformed += 1;
         }
@@ -208,210 +238,101 @@ impl Matcher {
         } else {
             self.send_error(from, code, false);
         }
-        self.assert_consistent();
     }
 
-    /// Gives a greeted connection a ticket, and a partner if there is one.
-    fn wait(&mut self, connection: ConnectionId, want: Want, now: Now) -> Result<(), ErrorCode> {
-        if self.queue.len() >= self.config.limits.waiting_max {
-            return Err(ErrorCode::QueueFull);
-        }
-        if let Some(own) = self.connection_mut(connection) {
-            own.want = Some(want.clone());
-        }
-        self.queue.insert(connection, want, now.mono);
-        self.enter(connection, State::Waiting, now);
-        if !self.match_waiting(connection, now) {
-            self.arm_ticket(connection, now);
-            let bin = rounded(self.queue.len() as u64);
-            self.send(connection, ServerMessage::Waiting { bin });
-        }
-        Ok(())
-    }
-
-    /// Looks for a partner for a ticket; the one who has just come or widened is the caller.
-    fn match_waiting(&mut self, seeker: ConnectionId, now: Now) -> bool {
-        let Some(own) = self.connection(seeker) else { return false };
-        let mut looked_at = 0;
-        let partner = self.queue.partner(seeker, &own.recent, &mut looked_at);
-        self.counters.looked_at_total += looked_at;
-        let Some(partner) = partner else { return false };
-        let common = match (self.queue.ticket(seeker), self.queue.ticket(partner)) {
-            (Some(own), Some(other)) => own.want.common_tags(&other.want),
-            _ => Vec::new(),
-        };
-        for (one, other) in [(seeker, partner), (partner, seeker)] {
-            self.take_ticket(one);
-            if let Some(connection) = self.connection_mut(one) {
-                connection.recent.insert(other, now.mono);
-            }
-            self.forget_partners(one, now);
-        }
-        self.open_session(seeker, partner, common, self.config.exposure, now);
-        true
-    }
-
-    fn widen(&mut self, connection: ConnectionId, now: Now) {
-        let Some(ticket) = self.queue.ticket(connection) else { return };
-        let waited = now.mono.saturating_sub(ticket.since);
-        let limits = &self.config.limits;
-        let meets_again = waited >= Duration::from_millis(limits.rematch_ms);
-        self.queue.widen(connection, limits.step(waited), meets_again);
-        if !self.match_waiting(connection, now) {
-            self.arm_ticket(connection, now);
+    fn expire_client(&mut self, client: ClientId, now: Now) {
+        match self.client(client) {
+            Some(own) if own.is_lost() => self.expire_lost(client, now),
+            Some(own) => match own.state {
+                State::New => self.close(client, ErrorCode::NotGreeted, CloseReason::NotGreeted, now),
+                State::Greeted => self.close(client, ErrorCode::Expired, CloseReason::Idle, now),
+                State::Waiting | State::InRoom => {
+                    self.free(client, GoneReason::Left, now);
+                    self.send_error(client, ErrorCode::Expired, false);
+                }
+                State::Matched => {}
+            },
+            None => {}
         }
     }
 
-    fn arm_ticket(&mut self, connection: ConnectionId, now: Now) {
-        let Some(ticket) = self.queue.ticket(connection) else { return };
-        if let Some(change) = self.config.limits.next_change(now.mono.saturating_sub(ticket.since)) {
-            self.deadlines.arm(Due::Ticket(connection), ticket.since + change);
+    /// Ends whatever a client is in; it is greeted afterwards.
+    pub(crate) fn free(&mut self, client: ClientId, why: GoneReason, now: Now) {
+        self.take_ticket(client);
+        self.end_sessions_of(client, why, now);
+        self.leave_room(client);
+        self.enter(client, State::Greeted, now);
+    }
+
+    fn close(&mut self, client: ClientId, code: ErrorCode, reason: CloseReason, now: Now) {
+        self.send_error(client, code, true);
+        if let Some(to) = self.client(client).and_then(|own| own.transport) {
+            self.outputs.push_back(Output::Close { to, reason });
+        }
+        self.forget(client, GoneReason::Lost, now);
+    }
+
+    /// Ends a client and its transport, if it has one.
+    pub(crate) fn forget(&mut self, client: ClientId, why: GoneReason, now: Now) {
+        self.free(client, why, now);
+        for due in [Due::Client(client), Due::Held(client), Due::Recent(client)] {
+            self.deadlines.disarm(due);
+        }
+        let own = self.clients.remove(client.key);
+        match own.transport {
+            Some(transport) => drop(self.transports.remove(transport.key)),
+            None => self.lost -= 1,
+        }
+        if let Some(token) = own.token {
+            self.client_by_token.swap_remove(&token);
         }
     }
 
-    fn take_ticket(&mut self, connection: ConnectionId) {
-        self.queue.remove(connection);
-        self.deadlines.disarm(Due::Ticket(connection));
-    }
-
-    fn forget_partners(&mut self, connection: ConnectionId, now: Now) {
-        let Some(own) = self.connection_mut(connection) else { return };
-        own.recent.expire(now.mono);
-        if let Some(at) = own.recent.next_expiry() {
-            self.deadlines.arm(Due::Recent(connection), at);
-        }
-    }
-
-    fn expire_connection(&mut self, connection: ConnectionId, now: Now) {
-        match self.connection(connection).map(|own| own.state) {
-            Some(State::New) => self.close(connection, ErrorCode::NotGreeted, CloseReason::NotGreeted, now),
-            Some(State::Greeted) => self.close(connection, ErrorCode::Expired, CloseReason::Idle, now),
-            Some(State::Waiting | State::InRoom) => {
-                self.free(connection, GoneReason::Left, now);
-                self.send_error(connection, ErrorCode::Expired, false);
-            }
-            Some(State::Matched(_)) | None => {}
-        }
-    }
-
-    /// Ends whatever a connection is in; it is greeted afterwards.
-    pub(crate) fn free(&mut self, connection: ConnectionId, why: GoneReason, now: Now) {
-        self.take_ticket(connection);
-        self.end_session_of(connection, why, now);
-        self.leave_room(connection);
-        self.enter(connection, State::Greeted, now);
-    }
-
-    fn close(&mut self, connection: ConnectionId, code: ErrorCode, reason: CloseReason, now: Now) {
-        self.send_error(connection, code, true);
-        self.outputs.push_back(Output::Close { to: connection, reason });
-        self.forget(connection, now);
-    }
-
-    fn forget(&mut self, connection: ConnectionId, now: Now) {
-        self.free(connection, GoneReason::Lost, now);
-        self.deadlines.disarm(Due::Connection(connection));
-        self.deadlines.disarm(Due::Recent(connection));
-        self.connections.remove(connection.key);
-    }
-
-    /// Puts a connection into a state and sets the deadline of that state.
-    pub(crate) fn enter(&mut self, connection: ConnectionId, state: State, now: Now) {
-        let Some(own) = self.connection_mut(connection) else { return };
+    /// Puts a client into a state and sets the deadline of that state. One that is lost keeps its own.
+    pub(crate) fn enter(&mut self, client: ClientId, state: State, now: Now) {
+        let Some(own) = self.client_mut(client) else { return };
         own.state = state;
+        if own.is_lost() {
+            return;
+        }
         let limits = &self.config.limits;
         let allowed_ms = match state {
             State::New => HELLO_MS_MAX,
             State::Greeted => limits.idle_ms_max,
             State::Waiting => limits.waiting_ms_max,
             State::InRoom => limits.room_ms_max,
-            // The session has its own.
-            State::Matched(_) => return self.deadlines.disarm(Due::Connection(connection)),
+            // The sessions have their own.
+            State::Matched => return self.deadlines.disarm(Due::Client(client)),
         };
-        self.deadlines.arm(Due::Connection(connection), now.mono + Duration::from_millis(allowed_ms));
+        self.deadlines.arm(Due::Client(client), now.mono + Duration::from_millis(allowed_ms));
     }
 
-    pub(crate) fn send(&mut self, to: ConnectionId, message: ServerMessage) {
-        self.outputs.push_back(Output::Send { to, message });
+    /// Sends to a client that is there. One that is lost is told where it stands when it comes back.
+    pub(crate) fn send(&mut self, to: ClientId, message: ServerMessage) {
+        if let Some(to) = self.client(to).and_then(|own| own.transport) {
+            self.outputs.push_back(Output::Send { to, message });
+        }
     }
 
-    fn send_error(&mut self, to: ConnectionId, code: ErrorCode, fatal: bool) {
+    fn send_error(&mut self, to: ClientId, code: ErrorCode, fatal: bool) {
         self.counters.count_error(code);
         self.send(to, error(code, fatal));
     }
 
-    pub(crate) fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.get_mut(id.key).filter(|connection| connection.id == id)
+    fn client_of(&self, connection: ConnectionId) -> Option<ClientId> {
+        self.transports.get(connection.key).filter(|known| known.id == connection).map(|known| known.client)
     }
 
-    pub(crate) fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections.get(id.key).filter(|connection| connection.id == id)
+    pub(crate) fn client_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.clients.get_mut(id.key).filter(|client| client.id == id)
     }
 
-    pub(crate) fn expect_state(&self, connection: ConnectionId, allowed: &[State]) -> Result<(), ErrorCode> {
-        let state = self.connection(connection).map(|own| own.state);
-        if state.is_some_and(|state| allowed.contains(&state)) { Ok(()) } else { Err(ErrorCode::BadState) }
+    pub(crate) fn client(&self, id: ClientId) -> Option<&Client> {
+        self.clients.get(id.key).filter(|client| client.id == id)
     }
 
-    /// Holds the maps together in debug builds. A crowd is left out: checking all of it after each message
-    /// would make every test with a crowd quadratic, and a small one shows the same mistakes.
-    fn assert_consistent(&self) {
-        #[cfg(debug_assertions)]
-        if self.connections.len() <= CHECKED_CONNECTIONS_MAX {
-            let (mut waiting, mut matched, mut members) = (0, 0, 0);
-            for (key, own) in &self.connections {
-                assert_eq!(own.id.key, key);
-                let due = self.deadlines.of(Due::Connection(own.id)).is_some();
-                assert_eq!(due, !matches!(own.state, State::Matched(_)), "each connection has one deadline");
-                let has_ticket = self.queue.ticket(own.id).is_some();
-                assert_eq!(
-                    has_ticket,
-                    own.state == State::Waiting,
-                    "a ticket is waiting and waiting is a ticket"
-                );
-                waiting += usize::from(has_ticket);
-                if let State::Matched(key) = own.state {
-                    let session = &self.sessions[key];
-                    assert!(session.sides.contains(&own.id), "a session knows its sides");
-                    assert_ne!(session.sides[0], session.sides[1], "nobody meets themselves");
-                    assert!(self.deadlines.of(Due::Session(key)).is_some(), "each session has a deadline");
-                    matched += 1;
-                }
-                if let Some(code) = own.room {
-                    assert!(self.rooms[&code].contains(&own.id), "a room knows its members");
-                    assert!(matches!(own.state, State::InRoom | State::Matched(_)));
-                    members += 1;
-                }
-            }
-            assert_eq!(waiting, self.queue.len());
-            assert_eq!(matched, 2 * self.sessions.len(), "a session has two live sides");
-            assert_eq!(members, self.rooms.values().map(Vec::len).sum::<usize>());
-            assert!(self.rooms.values().all(|members| !members.is_empty()), "an empty room is removed");
-            self.queue.assert_consistent();
-        }
-    }
-}
-
-/// Rounds a number down to a step at which nobody can be counted.
-fn rounded(n: u64) -> u64 {
-    BINS.into_iter().rev().find(|bin| *bin <= n).unwrap_or(0)
-}
-
-/// The steps of `waiting.bin`.
-const BINS: [u64; 9] = [0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000];
-#[cfg(debug_assertions)]
-const CHECKED_CONNECTIONS_MAX: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bin_hides_who_comes_and_goes() {
-        for (n, bin) in
-            [(0, 0), (1, 0), (9, 0), (10, 10), (29, 10), (30, 30), (9_999, 3_000), (1 << 40, 30_000)]
-        {
-            assert_eq!(rounded(n), bin);
-        }
+    pub(crate) fn expect_state(&self, client: ClientId, expected: State) -> Result<(), ErrorCode> {
+        let is_there = self.client(client).is_some_and(|own| own.state == expected);
+        if is_there { Ok(()) } else { Err(ErrorCode::BadState) }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! What a client says is in `inbound`. Nothing here prints: frames hold credentials, codes and descriptions.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::gate::{BadPayload, GatedBody};
-use crate::ids::{RoomCode, SessionId};
+use crate::ids::{ResumeToken, RoomCode, SessionId};
 use crate::limits::{CANDIDATES_MAX, Config, LANGS_MAX, MESSAGE_BYTES_MAX, TAGS_MAX};
 use crate::payload::SealedBody;
 
@@ -17,6 +19,11 @@ pub enum ServerMessage {
     Welcome {
         /// The protocol's version.
         v: u64,
+        /// What to come back with, once.
+        resume: ResumeToken,
+        /// Of a client that came back: the last `n` that arrived from it in each of its sessions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        got: Option<BTreeMap<SessionId, u64>>,
         /// What the server asks of its clients.
         policy: Policy,
         /// The bounds a client should keep.
@@ -72,6 +79,11 @@ pub enum ServerMessage {
         /// Why.
         why: GoneReason,
     },
+    /// The server goes away.
+    Drain {
+        /// When to connect again, in milliseconds.
+        after_ms: u64,
+    },
     /// Something was not done.
     Error {
         /// Stable, for programs.
@@ -89,7 +101,11 @@ pub enum ServerMessage {
 
 impl ServerMessage {
     /// The answer to a good `hello`.
-    pub(crate) fn welcome(config: &Config) -> Self {
+    pub(crate) fn welcome(
+        config: &Config,
+        resume: ResumeToken,
+        got: Option<BTreeMap<SessionId, u64>>,
+    ) -> Self {
         let limits = Advertised {
             message_bytes: MESSAGE_BYTES_MAX,
             messages_per_s: config.limits.messages_per_s,
@@ -103,9 +119,11 @@ impl ServerMessage {
             room_exposure: config.room_exposure,
             require_sealed: config.require_sealed,
             rooms: config.rooms,
+            room_size: config.room_size,
+            resume_s: config.resume_s,
             retention_s: config.retention_s,
         };
-        Self::Welcome { v: PROTOCOL_VERSION, policy, limits }
+        Self::Welcome { v: PROTOCOL_VERSION, resume, got, policy, limits }
     }
 
     /// The frame's text.
@@ -140,6 +158,10 @@ pub struct Policy {
     pub require_sealed: bool,
     /// Whether rooms may be opened and joined.
     pub rooms: bool,
+    /// How many may meet in a room.
+    pub room_size: u8,
+    /// How long a client may come back after its connection was lost, in seconds.
+    pub resume_s: u64,
     /// Within how many seconds of its end a session is forgotten.
     pub retention_s: u64,
 }

@@ -2,7 +2,7 @@
 //!
 //! Outputs of one connection keep their order; the transport does not reorder them.
 
-use crate::connection::ConnectionId;
+use crate::client::{ClientId, ConnectionId};
 use crate::ids::{SessionId, Side};
 use crate::message::{Exposure, IceServer, Role, ServerMessage};
 
@@ -22,6 +22,9 @@ pub enum Output {
         /// Which.
         session: SessionId,
     },
+    /// Ask the relay whether it still moves anything for a side whose signaling is lost, and answer with
+    /// [`Matcher::handle_relaying`](crate::Matcher::handle_relaying).
+    AskRelay(RelayQuestion),
     /// Close a connection after what was sent to it. The matcher has forgotten it already.
     Close {
         /// Which.
@@ -61,6 +64,25 @@ impl Matched {
     }
 }
 
+/// A question to the relay about one side of a session.
+pub struct RelayQuestion {
+    pub(crate) client: ClientId,
+    pub(crate) session: SessionId,
+    pub(crate) side: Side,
+}
+
+impl RelayQuestion {
+    /// The session.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Which side.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+}
+
 /// Why the matcher closes a connection, alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -72,4 +94,6 @@ pub enum CloseReason {
     Malformed,
     /// It did not say `hello` in time.
     NotGreeted,
+    /// Its client came back on another.
+    Resumed,
 }

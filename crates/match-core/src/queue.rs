@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-use crate::connection::{ConnectionId, Recent};
+use crate::client::{ClientId, Recent};
 use crate::limits::{LANGS_MAX, TAGS_MAX};
 use crate::want::Want;
 
 /// Tickets and their postings.
 pub(crate) struct Queue {
     hash_key: [u8; 16],
-    ticket_by_connection: BTreeMap<ConnectionId, Ticket>,
+    ticket_by_client: BTreeMap<ClientId, Ticket>,
     postings: BTreeSet<Posting>,
     next_serial: u64,
 }
@@ -29,12 +29,18 @@ pub(crate) struct Queue {
 /// One who waits.
 pub(crate) struct Ticket {
     pub(crate) want: Want,
-    pub(crate) since: Duration,
-    /// The order of arrival.
-    serial: u64,
+    pub(crate) arrival: Arrival,
     step: usize,
     meets_again: bool,
     keys: Box<[u64]>,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) since: Duration,
+    /// The order of arrival.
+    serial: u64,
 }
 
 /// A ticket's entry under one key; ordered by key, then by arrival.
@@ -42,103 +48,101 @@ pub(crate) struct Ticket {
 struct Posting {
     key: u64,
     serial: u64,
-    connection: ConnectionId,
+    client: ClientId,
 }
 
 impl Queue {
     pub(crate) fn new(hash_key: [u8; 16]) -> Self {
-        let (ticket_by_connection, postings) = (BTreeMap::new(), BTreeSet::new());
-        Self { hash_key, ticket_by_connection, postings, next_serial: 0 }
+        let (ticket_by_client, postings) = (BTreeMap::new(), BTreeSet::new());
+        Self { hash_key, ticket_by_client, postings, next_serial: 0 }
+    }
+
+    /// The next place, behind everybody who came before.
+    pub(crate) fn arrive(&mut self, now: Duration) -> Arrival {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        Arrival { since: now, serial }
     }
 
     /// Adds a ticket at the first step.
-    pub(crate) fn insert(&mut self, connection: ConnectionId, want: Want, now: Duration) {
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        let ticket = Ticket { want, since: now, serial, step: 0, meets_again: false, keys: Box::default() };
-        let before = self.ticket_by_connection.insert(connection, ticket);
-        debug_assert!(before.is_none(), "one ticket per connection");
-        self.repost(connection);
+    pub(crate) fn insert(&mut self, client: ClientId, want: Want, arrival: Arrival) {
+        let ticket = Ticket { want, arrival, step: 0, meets_again: false, keys: Box::default() };
+        let before = self.ticket_by_client.insert(client, ticket);
+        debug_assert!(before.is_none(), "one ticket per client");
+        self.repost(client);
     }
 
     /// Takes a ticket away.
-    pub(crate) fn remove(&mut self, connection: ConnectionId) -> Option<Ticket> {
-        let ticket = self.ticket_by_connection.remove(&connection)?;
+    pub(crate) fn remove(&mut self, client: ClientId) -> Option<Ticket> {
+        let ticket = self.ticket_by_client.remove(&client)?;
         for key in &ticket.keys {
-            self.postings.remove(&Posting { key: *key, serial: ticket.serial, connection });
+            self.postings.remove(&Posting { key: *key, serial: ticket.arrival.serial, client });
         }
         Some(ticket)
     }
 
     /// Moves a ticket to a step of the widening, and says whether it takes a partner it has met.
-    pub(crate) fn widen(&mut self, connection: ConnectionId, step: usize, meets_again: bool) {
-        let Some(ticket) = self.ticket_by_connection.get_mut(&connection) else { return };
+    pub(crate) fn widen(&mut self, client: ClientId, step: usize, meets_again: bool) {
+        let Some(ticket) = self.ticket_by_client.get_mut(&client) else { return };
         ticket.meets_again = meets_again;
         if ticket.step != step {
             ticket.step = step;
-            self.repost(connection);
+            self.repost(client);
         }
     }
 
     /// The longest waiting ticket that accepts this one and is accepted by it; counts what it looks at.
     ///
     /// Partners in `recent` are passed over unless both sides have waited long enough to meet again.
-    pub(crate) fn partner(
-        &self,
-        seeker: ConnectionId,
-        recent: &Recent,
-        looked_at: &mut u64,
-    ) -> Option<ConnectionId> {
-        let ticket = self.ticket_by_connection.get(&seeker)?;
+    pub(crate) fn partner(&self, seeker: ClientId, recent: &Recent, looked_at: &mut u64) -> Option<ClientId> {
+        let ticket = self.ticket_by_client.get(&seeker)?;
         let mut best: Option<Posting> = None;
         for key in &ticket.keys {
-            let first = Posting { key: *key, serial: 0, connection: ConnectionId { serial: 0, key: 0 } };
+            let first = Posting { key: *key, serial: 0, client: ClientId { serial: 0, key: 0 } };
             for posting in self.postings.range(first..).take_while(|posting| posting.key == *key) {
                 *looked_at += 1;
                 if best.is_some_and(|best| best.serial <= posting.serial) {
                     break;
                 }
-                let met =
-                    || recent.contains(posting.connection) && !self.meet_again(ticket, posting.connection);
-                if posting.connection != seeker && !met() {
+                let met = || recent.contains(posting.client) && !self.meet_again(ticket, posting.client);
+                if posting.client != seeker && !met() {
                     best = Some(*posting);
                     break;
                 }
             }
         }
-        best.map(|posting| posting.connection)
+        best.map(|posting| posting.client)
     }
 
-    pub(crate) fn ticket(&self, connection: ConnectionId) -> Option<&Ticket> {
-        self.ticket_by_connection.get(&connection)
+    pub(crate) fn ticket(&self, client: ClientId) -> Option<&Ticket> {
+        self.ticket_by_client.get(&client)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ticket_by_connection.len()
+        self.ticket_by_client.len()
     }
 
-    fn meet_again(&self, ticket: &Ticket, other: ConnectionId) -> bool {
-        ticket.meets_again && self.ticket_by_connection[&other].meets_again
+    fn meet_again(&self, ticket: &Ticket, other: ClientId) -> bool {
+        ticket.meets_again && self.ticket_by_client[&other].meets_again
     }
 
-    fn repost(&mut self, connection: ConnectionId) {
-        let ticket =
-            self.ticket_by_connection.get_mut(&connection).expect("the caller has just looked it up");
-        let serial = ticket.serial;
+    fn repost(&mut self, client: ClientId) {
+        let ticket = self.ticket_by_client.get_mut(&client).expect("the caller has just looked it up");
+        let serial = ticket.arrival.serial;
         for key in &ticket.keys {
-            self.postings.remove(&Posting { key: *key, serial, connection });
+            self.postings.remove(&Posting { key: *key, serial, client });
         }
         ticket.keys = keys(&self.hash_key, &ticket.want, ticket.step);
-        self.postings.extend(ticket.keys.iter().map(|key| Posting { key: *key, serial, connection }));
+        self.postings.extend(ticket.keys.iter().map(|key| Posting { key: *key, serial, client }));
     }
 
     /// Whether every posting belongs to a ticket and every ticket has its postings.
     #[cfg(debug_assertions)]
     pub(crate) fn assert_consistent(&self) {
         let mut postings = 0;
-        for (connection, ticket) in &self.ticket_by_connection {
+        for (client, ticket) in &self.ticket_by_client {
             for key in &ticket.keys {
-                let posting = Posting { key: *key, serial: ticket.serial, connection: *connection };
+                let posting = Posting { key: *key, serial: ticket.arrival.serial, client: *client };
                 assert!(self.postings.contains(&posting), "a ticket's key is not posted");
             }
             postings += ticket.keys.len();
@@ -194,15 +198,20 @@ mod tests {
         Want { media, tags: owned(tags), langs: owned(langs) }
     }
 
-    fn id(serial: u64) -> ConnectionId {
-        ConnectionId { serial, key: serial as usize }
+    fn id(serial: u64) -> ClientId {
+        ClientId { serial, key: serial as usize }
+    }
+
+    fn enter(queue: &mut Queue, client: ClientId, want: Want) {
+        let arrival = queue.arrive(Duration::ZERO);
+        queue.insert(client, want, arrival);
     }
 
     /// Whether two tickets at two steps find each other.
     fn meet(a: (&Want, usize), b: (&Want, usize)) -> bool {
         let mut queue = Queue::new([7; 16]);
         for (i, (want, step)) in [a, b].into_iter().enumerate() {
-            queue.insert(id(i as u64), want.clone(), Duration::ZERO);
+            enter(&mut queue, id(i as u64), want.clone());
             queue.widen(id(i as u64), step, false);
         }
         let there = queue.partner(id(0), &Recent::default(), &mut 0).is_some();
@@ -245,9 +254,9 @@ mod tests {
     fn the_longest_waiting_one_is_found() {
         let mut queue = Queue::new([7; 16]);
         let common = want(Media::Text, &["en", "de"], &[]);
-        queue.insert(id(1), want(Media::Text, &["de"], &[]), Duration::ZERO);
-        queue.insert(id(2), want(Media::Text, &["en"], &[]), Duration::ZERO);
-        queue.insert(id(3), common, Duration::ZERO);
+        enter(&mut queue, id(1), want(Media::Text, &["de"], &[]));
+        enter(&mut queue, id(2), want(Media::Text, &["en"], &[]));
+        enter(&mut queue, id(3), common);
         assert_eq!(queue.partner(id(3), &Recent::default(), &mut 0), Some(id(1)));
         queue.remove(id(1));
         assert_eq!(queue.partner(id(3), &Recent::default(), &mut 0), Some(id(2)));
@@ -264,12 +273,12 @@ mod tests {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             for i in 0..waiting {
                 let tag = if i < 40 { words[i as usize % TAGS_MAX] } else { "other" };
-                queue.insert(id(i), want(Media::Text, &["en", "de", "fr", "it"], &[tag]), Duration::ZERO);
+                enter(&mut queue, id(i), want(Media::Text, &["en", "de", "fr", "it"], &[tag]));
                 if i < RECENT_PARTNERS_MAX as u64 {
                     recent.insert(id(i), Duration::ZERO);
                 }
             }
-            queue.insert(id(waiting), want(Media::Text, &["en", "de", "fr", "it"], &words), Duration::ZERO);
+            enter(&mut queue, id(waiting), want(Media::Text, &["en", "de", "fr", "it"], &words));
             queue.widen(id(waiting), 3, false);
             let mut looked_at = 0;
             assert!(queue.partner(id(waiting), &recent, &mut looked_at).is_some());
@@ -285,9 +294,9 @@ mod tests {
         let cost = |waiting: u64| {
             let mut queue = Queue::new([7; 16]);
             for i in 0..waiting {
-                queue.insert(id(i), want(Media::Text, &["en"], &["x"]), Duration::ZERO);
+                enter(&mut queue, id(i), want(Media::Text, &["en"], &["x"]));
             }
-            queue.insert(id(waiting), want(Media::Text, &["en"], &["y"]), Duration::ZERO);
+            enter(&mut queue, id(waiting), want(Media::Text, &["en"], &["y"]));
             let mut looked_at = 0;
             assert!(queue.partner(id(waiting), &Recent::default(), &mut looked_at).is_none());
             looked_at

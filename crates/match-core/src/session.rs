@@ -1,26 +1,28 @@
-//! Sessions: two connections, a counter for each direction, an end.
+//! Sessions: two clients, a counter for each direction, an end.
 //!
-//! It forwards payloads that are sealed or that the gate has let pass; it does not keep them.
+//! It forwards payloads that are sealed or that the gate has let pass.
 
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
+use zeroize::Zeroize as _;
 
 use crate::Now;
-use crate::connection::{ConnectionId, State};
+use crate::client::{ClientId, State};
 use crate::deadlines::Due;
 use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{SessionId, Side};
-use crate::limits::CANDIDATES_MAX;
+use crate::inbound::PayloadMessage;
+use crate::limits::{CANDIDATES_MAX, HELD_RETRY_MS};
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, Exposure, GoneReason, ServerMessage, bad_payload};
+use crate::message::{ErrorCode, Exposure, GoneReason, ServerMessage, bad_payload, error_retry};
 use crate::output::{Matched, Output};
 use crate::payload::Payload;
 
 /// One session. Arrays are by [`Side::index`].
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(crate) sides: [ConnectionId; 2],
+    pub(crate) sides: [ClientId; 2],
     /// The last accepted `n` from each side.
     counted: [u64; 2],
     /// Candidates from each side since its last description.
@@ -28,17 +30,29 @@ pub(crate) struct Session {
     exposure: Exposure,
     /// Who agreed to show where they are.
     consents: [bool; 2],
+    ends_unix_s: u64,
+    common: Vec<String>,
 }
 
 impl Session {
-    /// Which side a connection is.
-    pub(crate) fn side_of(&self, connection: ConnectionId) -> Side {
-        if self.sides[0] == connection { Side::A } else { Side::B }
+    /// Which side a client is.
+    pub(crate) fn side_of(&self, client: ClientId) -> Side {
+        if self.sides[0] == client { Side::A } else { Side::B }
     }
 
     /// The other end.
-    pub(crate) fn partner_of(&self, connection: ConnectionId) -> ConnectionId {
-        self.sides[self.side_of(connection).other().index()]
+    pub(crate) fn partner_of(&self, client: ClientId) -> ClientId {
+        self.sides[self.side_of(client).other().index()]
+    }
+
+    /// The last accepted `n` from a side.
+    pub(crate) fn counted_from(&self, client: ClientId) -> u64 {
+        self.counted[self.side_of(client).index()]
+    }
+
+    /// The last `n` that a side was sent.
+    pub(crate) fn counted_to(&self, client: ClientId) -> u64 {
+        self.counted[self.side_of(client).other().index()]
     }
 
     /// Whether either may be shown where the other is.
@@ -68,56 +82,84 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.common.zeroize();
+    }
+}
+
 impl Matcher {
-    /// Joins two connections that are both free.
+    /// Joins two clients that are both free, or in the same room.
     pub(crate) fn open_session(
         &mut self,
-        caller: ConnectionId,
-        callee: ConnectionId,
+        caller: ClientId,
+        callee: ClientId,
         common: Vec<String>,
         exposure: Exposure,
         now: Now,
     ) {
         let mut id = SessionId([0; 16]);
         self.random.fill_bytes(&mut id.0);
-        let session = Session {
+        let key = self.sessions.insert(Session {
             id,
             sides: [caller, callee],
             counted: [0; 2],
             candidates: [0; 2],
             exposure,
             consents: [false; 2],
-        };
-        let key = self.sessions.insert(session);
+            ends_unix_s: now.unix_s + self.config.session_ttl_s,
+            common,
+        });
         self.deadlines.arm(Due::Session(key), now.mono + Duration::from_secs(self.config.session_ttl_s));
         self.counters.matches_total += 1;
-        let ends_unix_s = now.unix_s + self.config.session_ttl_s;
-        for (to, side) in [(caller, Side::A), (callee, Side::B)] {
-            self.enter(to, State::Matched(key), now);
-            let common = common.clone();
-            let matched = Matched { to, session: id, side, exposure, ends_unix_s, common };
-            self.outputs.push_back(Output::Matched(matched));
+        for client in [caller, callee] {
+            if let Some(own) = self.client_mut(client) {
+                own.sessions.push(key);
+            }
+            self.enter(client, State::Matched, now);
+            self.tell_matched(client, key);
         }
     }
 
-    /// Ends the session of a connection, if it has one: the partner is told and free again, the connection
-    /// itself is left to the caller.
-    pub(crate) fn end_session_of(&mut self, connection: ConnectionId, why: GoneReason, now: Now) {
-        let Some(State::Matched(key)) = self.connection(connection).map(|own| own.state) else { return };
-        let partner = self.sessions[key].partner_of(connection);
-        let id = self.remove_session(key);
-        self.send(partner, ServerMessage::Gone { session: id, why });
-        let alone = self.connection(partner).is_some_and(|partner| partner.room.is_some());
-        self.enter(partner, if alone { State::InRoom } else { State::Greeted }, now);
-        self.enter(connection, State::Greeted, now);
+    /// Tells a client of a session of its, if it is there.
+    pub(crate) fn tell_matched(&mut self, client: ClientId, key: usize) {
+        let Some(to) = self.client(client).and_then(|own| own.transport) else { return };
+        let session = &self.sessions[key];
+        self.outputs.push_back(Output::Matched(Matched {
+            to,
+            session: session.id,
+            side: session.side_of(client),
+            exposure: session.exposure,
+            ends_unix_s: session.ends_unix_s,
+            common: session.common.clone(),
+        }));
+    }
+
+    /// Ends all sessions of a client: its partners are told, the client itself is left to the caller.
+    pub(crate) fn end_sessions_of(&mut self, client: ClientId, why: GoneReason, now: Now) {
+        let keys = self.client(client).map(|own| own.sessions.clone()).unwrap_or_default();
+        for key in keys {
+            self.end_session(key, client, why, now);
+        }
+    }
+
+    /// Ends a session from one side: the other is told.
+    pub(crate) fn end_session(&mut self, key: usize, from: ClientId, why: GoneReason, now: Now) {
+        let partner = self.sessions[key].partner_of(from);
+        let id = self.remove_session(key, now);
+        self.tell_gone(partner, id, why);
     }
 
     /// Ends a session whose time has run out: both are told and free again.
     pub(crate) fn expire_session(&mut self, key: usize, now: Now) {
         let sides = self.sessions[key].sides;
-        let id = self.remove_session(key);
+        let id = self.remove_session(key, now);
         for side in sides {
-            self.send(side, ServerMessage::Gone { session: id, why: GoneReason::Ended });
+            self.tell_gone(side, id, GoneReason::Ended);
+        }
+        for side in sides {
+            // In a room of more the others are told that these two have left.
+            self.end_sessions_of(side, GoneReason::Left, now);
             self.leave_room(side);
             self.enter(side, State::Greeted, now);
         }
@@ -126,29 +168,28 @@ impl Matcher {
     /// A payload: to the partner if session, counter and gate agree; no other payload takes up a number.
     pub(crate) fn handle_payload(
         &mut self,
-        from: ConnectionId,
-        session: SessionId,
-        n: u64,
-        payload: Payload,
+        from: ClientId,
+        message: PayloadMessage,
         now: Now,
     ) -> Result<(), ErrorCode> {
-        let Some(State::Matched(key)) = self.connection(from).map(|own| own.state) else {
-            return Err(ErrorCode::BadSession);
-        };
+        let PayloadMessage { session, n, bytes, payload } = message;
+        let key = self.session_key(from, session).ok_or(ErrorCode::BadSession)?;
         if self.config.require_sealed && matches!(payload, Payload::Plain(_)) {
             return Err(ErrorCode::SealedRequired);
         }
-        let own = &mut self.sessions[key];
-        if own.id != session {
-            return Err(ErrorCode::BadSession);
-        }
-        let side = own.side_of(from).index();
+        let own = &self.sessions[key];
+        let (side, partner) = (own.side_of(from).index(), own.partner_of(from));
         if own.counted[side].checked_add(1) != Some(n) {
             return Err(ErrorCode::BadCounter);
         }
+        if self.client(partner).is_some_and(|own| own.is_lost() && !own.held.has_room(bytes)) {
+            self.counters.count_error(ErrorCode::TooFast);
+            self.send(from, error_retry(ErrorCode::TooFast, HELD_RETRY_MS));
+            return Ok(());
+        }
         let (message, is_bye) = match payload {
             Payload::Seal(body) => (ServerMessage::Seal { session, n, body }, false),
-            Payload::Plain(body) => match body.and_then(|body| own.admit(side, body)) {
+            Payload::Plain(body) => match body.and_then(|body| self.sessions[key].admit(side, body)) {
                 Ok(body) => {
                     let is_bye = body.is_bye();
                     (ServerMessage::Plain { session, n, body }, is_bye)
@@ -160,9 +201,9 @@ impl Matcher {
                 }
             },
         };
-        own.counted[side] = n;
-        let partner = own.partner_of(from);
+        self.sessions[key].counted[side] = n;
         self.counters.messages_total += 1;
+        self.hold(partner, session, n, bytes, &message, now);
         self.send(partner, message);
         if is_bye {
             self.free(from, GoneReason::Left, now);
@@ -170,10 +211,64 @@ impl Matcher {
         Ok(())
     }
 
-    fn remove_session(&mut self, key: usize) -> SessionId {
+    /// A client's session of that name.
+    pub(crate) fn session_key(&self, client: ClientId, session: SessionId) -> Option<usize> {
+        let sessions = &self.client(client)?.sessions;
+        sessions.iter().copied().find(|key| self.sessions[*key].id == session)
+    }
+
+    /// Forgets what was held for a client and is known to have arrived.
+    pub(crate) fn expire_held(&mut self, client: ClientId, now: Now) {
+        let Some(own) = self.client_mut(client) else { return };
+        own.held.expire(now.mono);
+        if let Some(at) = own.held.next_expiry() {
+            self.deadlines.arm(Due::Held(client), at);
+        }
+    }
+
+    /// Keeps a payload for a client until it has certainly arrived.
+    fn hold(
+        &mut self,
+        client: ClientId,
+        session: SessionId,
+        n: u64,
+        bytes: usize,
+        message: &ServerMessage,
+        now: Now,
+    ) {
+        let Some(own) = self.client_mut(client) else { return };
+        let was_empty = own.held.next_expiry().is_none();
+        own.held.push(session, n, bytes, message.clone(), now.mono);
+        if was_empty && !own.is_lost() {
+            self.expire_held(client, now);
+        }
+    }
+
+    fn tell_gone(&mut self, client: ClientId, session: SessionId, why: GoneReason) {
+        self.send(client, ServerMessage::Gone { session, why });
+        if let Some(own) = self.client_mut(client).filter(|own| own.is_lost()) {
+            own.ended.push((session, why));
+        }
+    }
+
+    /// Takes a session away from both sides. Who has no other is in the room again, or free.
+    fn remove_session(&mut self, key: usize, now: Now) -> SessionId {
         let session = self.sessions.remove(key);
         self.deadlines.disarm(Due::Session(key));
         self.outputs.push_back(Output::SessionEnded { session: session.id });
+        for client in session.sides {
+            let Some(own) = self.client_mut(client) else { continue };
+            own.sessions.retain(|other| *other != key);
+            own.held.forget(session.id);
+            if own.held.next_expiry().is_none() {
+                self.deadlines.disarm(Due::Held(client));
+            }
+            let Some(own) = self.client(client) else { continue };
+            if own.sessions.is_empty() {
+                let state = if own.room.is_some() { State::InRoom } else { State::Greeted };
+                self.enter(client, state, now);
+            }
+        }
         session.id
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use match_core::{Config, ConnectionId, Inbound, Matcher, Now, Output};
+use match_core::{Config, ConnectionId, Departure, Inbound, Matcher, Now, Output};
 
 struct World(Matcher, Now);
 
@@ -44,6 +44,7 @@ impl World {
                 }
                 Output::Matched(matched) => format!("matched until {}", matched.ends_unix_s),
                 Output::SessionEnded { .. } => "session ended".to_owned(),
+                Output::AskRelay(_) => "ask the relay".to_owned(),
                 Output::Close { reason, .. } => format!("close {reason:?}"),
             })
             .collect()
@@ -102,4 +103,29 @@ fn a_session() {
     assert_eq!(world.expire(), (3600, vec![]));
     let end = vec!["session ended".into(), "gone ended".into(), "gone ended".into()];
     assert_eq!(world.expire(), (11 * 3600, end));
+}
+
+#[test]
+fn a_lost_client() {
+    let mut world = World::new();
+    let (one, other) = (world.open(), world.open());
+    world.say(one, &[HELLO, FIND]);
+    world.say(other, &[HELLO, FIND]);
+    world.0.handle_closed(one, Departure::Lost, world.1);
+    assert_eq!(world.outputs(), Vec::<String>::new(), "the partner sees nothing");
+    // Nobody answers for the relay, so the call counts as working; it is asked about again and again.
+    assert_eq!(world.expire(), (30, vec!["ask the relay".into()]));
+    assert_eq!(world.expire(), (30, vec!["ask the relay".into()]));
+    assert_eq!(world.0.counters().lost, 1);
+}
+
+#[test]
+fn a_lost_waiter() {
+    let mut world = World::new();
+    let one = world.open();
+    world.say(one, &[HELLO, FIND]);
+    world.0.handle_closed(one, Departure::Lost, world.1);
+    assert_eq!((world.0.counters().waiting, world.0.counters().lost), (0, 1));
+    assert_eq!(world.expire(), (30, vec![]));
+    assert_eq!((world.0.counters().lost, world.0.next_deadline()), (0, None));
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use mio::{Poll, Waker};
 use redact::Sensitive;
-use turn_core::{AllocationLimits, BandwidthLimits, Directory, Server, SessionId, WorkerId};
+use turn_core::{AllocationLimits, BandwidthLimits, Directory, Server, SessionId, Side, WorkerId};
 
 use crate::clock::Clock;
 use crate::limits::{LISTENER_BUFFER_BYTES, LISTENERS_MAX, WORKERS_MAX};
@@ -46,10 +47,12 @@ pub struct Relay {
 }
 
 /// What others need of a running relay; it may outlive it and then does nothing.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Handle {
     mailboxes: Vec<Mailbox>,
     counters: Vec<Arc<Mutex<RelayCounters>>>,
+    directory: Arc<Mutex<Directory>>,
+    clock: Clock,
 }
 
 impl Relay {
@@ -76,7 +79,9 @@ impl Relay {
         let key = (random_u64()?, random_u64()?);
         let directory = Arc::new(Mutex::new(Directory::new(config.limits, config.bandwidth, key)));
         let own_ips = rules.addresses.own_ips.clone();
-        let mut relay = Self { handle: Handle::default(), threads: Vec::new(), listening, quic, own_ips };
+        let handle =
+            Handle { mailboxes: Vec::new(), counters: Vec::new(), directory: Arc::clone(&directory), clock };
+        let mut relay = Self { handle, threads: Vec::new(), listening, quic, own_ips };
         let mut built = Vec::new();
         for (index, listeners) in sockets.into_iter().enumerate() {
             let worker = WorkerId(u16::try_from(index).expect("at most WORKERS_MAX"));
@@ -156,6 +161,13 @@ impl Handle {
                 tracing::error!("a worker does not take word of ended sessions any more");
             }
         }
+    }
+
+    /// Whether the client of one side of a session was heard through the relay within `time`.
+    pub fn was_heard(&self, session: SessionId, side: Side, time: Duration) -> bool {
+        let directory = self.directory.lock().expect("nobody panics while holding the directory");
+        let heard = directory.heard(session, side);
+        heard.is_some_and(|heard| self.clock.now().mono.saturating_sub(heard) <= time)
     }
 
     /// The sum over all workers; at most a tenth of a second old.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use match_core::{CloseReason, ConnectionId, Inbound, Matcher, Output, ServerMessage};
+use match_core::{CloseReason, ConnectionId, Departure, Inbound, Matcher, Output, ServerMessage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -16,7 +16,7 @@ use crate::signal::{Clock, Relay};
 
 /// What a connection's task says to the matcher.
 pub(crate) enum Command {
-    /// A WebSocket is open.
+    /// A transport is open.
     Opened {
         /// Where its messages go.
         outbox: mpsc::Sender<Outgoing>,
@@ -29,8 +29,8 @@ pub(crate) enum Command {
     },
     /// A frame came.
     Message(ConnectionId, Inbound),
-    /// The WebSocket is gone.
-    Closed(ConnectionId),
+    /// The transport is gone.
+    Closed(ConnectionId, Departure),
 }
 
 /// What the matcher says to a connection's task. An outbox that closes without a word means: too slow.
@@ -107,11 +107,11 @@ impl Actor {
                     self.members.insert(id, Member { outbox, room, host });
                 }
                 if reply.send(id).is_err() {
-                    id.inspect(|id| self.close(*id));
+                    id.inspect(|id| self.close(*id, Departure::Left));
                 }
             }
             Command::Message(from, inbound) => self.matcher.handle_message(from, inbound, now),
-            Command::Closed(id) => self.close(id),
+            Command::Closed(id, departure) => self.close(id, departure),
         }
         self.deliver();
     }
@@ -129,6 +129,10 @@ impl Actor {
                     self.send(to, &matched.into_message(ice));
                 }
                 Output::SessionEnded { session } => self.relay.session_ended(session),
+                Output::AskRelay(question) => {
+                    let is_relaying = self.relay.is_relaying(question.session(), question.side());
+                    self.matcher.handle_relaying(&question, is_relaying, self.clock.now());
+                }
                 Output::Close { to, reason } => {
                     if let Some(member) = self.members.remove(&to) {
                         let close = Outgoing::Close(CloseCode::Policy, reason_text(reason));
@@ -150,23 +154,26 @@ impl Actor {
             .try_acquire_many_owned(bytes)
             .is_ok_and(|room| member.outbox.try_send(Outgoing::Text(text.into(), room)).is_ok());
         if !sent {
-            self.close(to);
+            // Too slow; it may come back for what it missed.
+            self.close(to, Departure::Lost);
         }
     }
 
     fn dismiss_all(&mut self) {
+        self.matcher.handle_drain();
+        self.deliver();
         let ids: Vec<_> = self.members.keys().copied().collect();
         for id in ids {
             if let Some(member) = self.members.get(&id) {
                 let _ = member.outbox.try_send(Outgoing::Close(CloseCode::Away, "the server stops"));
             }
-            self.close(id);
+            self.close(id, Departure::Left);
         }
     }
 
-    fn close(&mut self, id: ConnectionId) {
+    fn close(&mut self, id: ConnectionId, departure: Departure) {
         self.members.remove(&id);
-        self.matcher.handle_closed(id, self.clock.now());
+        self.matcher.handle_closed(id, departure, self.clock.now());
     }
 }
 
@@ -176,5 +183,6 @@ fn reason_text(reason: CloseReason) -> &'static str {
         CloseReason::Idle => "idle",
         CloseReason::Malformed => "malformed",
         CloseReason::NotGreeted => "not-greeted",
+        CloseReason::Resumed => "resumed",
     }
 }

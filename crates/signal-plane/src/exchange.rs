@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use match_core::{Budget, ConnectionId, ErrorCode, Inbound, ServerMessage, Verdict, error, error_retry};
+use match_core::{
+    Budget, ConnectionId, Departure, ErrorCode, Inbound, ServerMessage, Verdict, error, error_retry,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -68,6 +70,16 @@ pub(crate) enum End {
     Close(CloseCode, &'static str),
 }
 
+impl End {
+    /// Whether the client may come back for what it left behind.
+    fn departure(&self) -> Departure {
+        match self {
+            Self::Lost => Departure::Lost,
+            Self::PeerClosed | Self::Close(..) => Departure::Left,
+        }
+    }
+}
+
 /// Runs a connection to its end. `host`: by which it was reached, without port.
 pub(crate) async fn run<T: Transport>(inner: &Arc<Inner>, transport: T, host: Box<str>) {
     let bytes = inner.config.limits.outbound_bytes_max;
@@ -91,7 +103,7 @@ pub(crate) async fn run<T: Transport>(inner: &Arc<Inner>, transport: T, host: Bo
     };
     let end = exchange.carry(id).await;
     // Before the closing handshake: the partner should not wait for it.
-    let _ = inner.commands.send(Command::Closed(id)).await;
+    let _ = inner.commands.send(Command::Closed(id, end.departure())).await;
     exchange.finish(end).await;
 }
 

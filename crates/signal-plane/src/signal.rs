@@ -65,6 +65,9 @@ pub trait Relay: Send + Sync + 'static {
     /// configured.
     fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer>;
 
+    /// Whether anything of that side was relayed in the last 30 s. Must not block.
+    fn is_relaying(&self, session: SessionId, side: Side) -> bool;
+
     /// The session is over; its credentials must stop working. Must not block.
     fn session_ended(&self, session: SessionId);
 }

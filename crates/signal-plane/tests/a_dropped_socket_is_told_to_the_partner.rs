@@ -1,12 +1,15 @@
-//! When one side's connection breaks, the other is told, and can go on.
+//! When one side's connection breaks and does not come back, the other is told, and can go on.
 
 use serde_json::json;
+use signal_plane::Config;
 
 use crate::common::Server;
 
 #[tokio::test]
 async fn a_dropped_socket_is_told_to_the_partner() {
-    let server = Server::start().await;
+    let mut config = Config::default();
+    config.matcher.resume_s = 0;
+    let server = Server::with(config).await;
     let (caller, mut callee, session) = server.pair().await;
     drop(caller);
     assert_eq!(callee.hear_a("gone").await, json!({"t": "gone", "session": session, "why": "lost"}));
@@ -34,6 +37,6 @@ async fn an_orderly_close_is_answered() {
     let (mut caller, mut callee, _) = server.pair().await;
     caller.socket.close(None).await.unwrap();
     caller.hear_the_end().await;
-    callee.hear_a("gone").await;
+    assert_eq!(callee.hear_a("gone").await["why"], "left");
     server.counts("its place is free", |all| all.connections == 1).await;
 }

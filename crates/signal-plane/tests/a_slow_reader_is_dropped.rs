@@ -8,6 +8,7 @@ use crate::common::{Server, plain};
 #[tokio::test]
 async fn a_slow_reader_is_dropped() {
     let mut config = Config::default();
+    config.matcher.resume_s = 0;
     config.matcher.limits.burst_messages = 100_000;
     config.limits.outbound_bytes_max = 100_000;
     let server = Server::with(config).await;

@@ -1,7 +1,9 @@
 //! One binary for all but one of them: they share the server and the clients in `common`.
 
 mod a_dropped_socket_is_told_to_the_partner;
+mod a_few_who_share_a_code_meet;
 mod a_flood_ends_and_disturbs_nobody;
+mod a_lost_connection_comes_back;
 mod a_message_out_of_place_is_an_error;
 mod a_session_does_not_notice_others;
 mod a_slow_reader_is_dropped;

@@ -1,4 +1,4 @@
-//! A graceful stop closes every connection with word of it, in bounded time.
+//! A graceful stop tells everybody when to come back and closes every connection, in bounded time.
 
 use tokio::net::TcpStream;
 
@@ -12,6 +12,8 @@ async fn stopping_tells_everybody() {
     server.counts("all three", |all| all.connections == 3).await;
     let signal = server.signal.clone();
     let stopping = tokio::spawn(async move { signal.stop().await });
+    let drain = caller.hear_a("drain").await;
+    assert!(drain["after_ms"].as_u64().is_some_and(|ms| ms < 5_000), "{drain}");
     assert_eq!(caller.hear_close().await, 1001);
     assert_eq!(callee.hear_close().await, 1001);
     caller.hear_the_end().await;

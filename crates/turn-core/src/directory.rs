@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use stun_wire::ErrorCode;
@@ -115,6 +116,14 @@ impl Directory {
     /// What everybody's packets are charged to.
     pub(crate) fn bandwidth(&self) -> Arc<Bandwidth> {
         Arc::clone(&self.bandwidth)
+    }
+
+    /// When anything was last heard from the client that holds a side's allocations: a packet to relay or a
+    /// message to us. `None` where the side holds none.
+    pub fn heard(&self, session: SessionId, side: Side) -> Option<Duration> {
+        let held = &self.sides.get(&(session, side))?.held;
+        let seconds = held.iter().map(|holding| holding.heard.load(Ordering::Relaxed)).max()?;
+        Some(Duration::from_secs(u64::from(seconds)))
     }
 
     /// Whether nothing is counted any more, in any map.

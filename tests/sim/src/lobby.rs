@@ -93,6 +93,9 @@ impl Lobby {
                     mailbox.credential = Some(credential);
                 }
                 Output::SessionEnded { session } => world.end(SessionId(session.0)),
+                Output::AskRelay(question) => {
+                    self.matcher.handle_relaying(&question, false, clock(world));
+                }
                 Output::Close { to, .. } => {
                     self.mailboxes.remove(&to);
                 }

@@ -315,9 +315,15 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         path: "match.room_size",
-        kind: Kind::Number { min: 2, max: 2 },
+        kind: Kind::Number { min: 2, max: 8 },
         default: "2",
-        meaning: "People in a room; this version knows rooms of two.",
+        meaning: "People in a room at most; each sends to every other, so more than four need good links.",
+    },
+    Key {
+        path: "match.resume_s",
+        kind: Kind::Number { min: 0, max: 300 },
+        default: "30",
+        meaning: "How long somebody whose connection broke may come back, in seconds; 0: not at all.",
     },
     Key {
         path: "privacy.require_sealed",

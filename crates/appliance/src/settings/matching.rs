@@ -11,6 +11,10 @@ use super::draft::Draft;
 pub struct Matching {
     /// Whether rooms may be opened.
     pub rooms: bool,
+    /// How many may meet in a room.
+    pub room_size: u8,
+    /// How long a client that lost its connection may come back, in seconds.
+    pub resume_s: u64,
     /// Which candidates strangers may be shown.
     pub exposure: Exposure,
     /// Which candidates the members of a room may be shown.
@@ -28,6 +32,8 @@ impl Matching {
     pub(super) fn read(draft: &Draft) -> Self {
         Self {
             rooms: draft.switch("match.rooms"),
+            room_size: u8::try_from(draft.number("match.room_size")).expect("the key's bounds fit"),
+            resume_s: draft.number("match.resume_s").into(),
             exposure: exposure(&draft.text("match.exposure")),
             room_exposure: exposure(&draft.text("match.room_exposure")),
         }

@@ -268,7 +268,7 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
     ("[server]\nworkers = 257", 2, "server.workers", "not what belongs", "from 0 to 256"),
     ("[server]\nworkers = 1.5", 2, "server.workers", "not what belongs", "a whole number"),
     ("[match]\nrooms = 1", 2, "match.rooms", "not what belongs", "true or false"),
-    ("[match]\nroom_size = 3", 2, "match.room_size", "not what belongs", "it must be 2"),
+    ("[match]\nroom_size = 9", 2, "match.room_size", "not what belongs", "from 2 to 8"),
     ("[log]\nlevel = \"loud\"", 2, "log.level", "not what belongs", "\"info\""),
     (
         "[listen]\nturn = [\n  \"0.0.0.0:1\",\n  7,\n]",

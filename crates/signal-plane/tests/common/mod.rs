@@ -30,6 +30,8 @@ pub(crate) struct Server {
 #[derive(Default)]
 pub(crate) struct FakeRelay {
     pub(crate) ended: Mutex<Vec<SessionId>>,
+    /// What it says of every call.
+    pub(crate) is_relaying: std::sync::atomic::AtomicBool,
 }
 
 impl Relay for FakeRelay {
@@ -40,6 +42,10 @@ impl Relay for FakeRelay {
             username: Some(format!("{ends_unix_s}:{side:?}")),
             credential: Some("x".into()),
         }]
+    }
+
+    fn is_relaying(&self, _: SessionId, _: Side) -> bool {
+        self.is_relaying.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn session_ended(&self, session: SessionId) {
