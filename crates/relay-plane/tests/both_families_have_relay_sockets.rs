@@ -37,6 +37,7 @@ fn start() -> Relay {
             users: vec![StaticUser::new(USER, REALM, PASSWORD, PeerPolicy::Public)],
             addresses: AddressPolicy { allow: vec![all_of(V4), all_of(V6)], ..AddressPolicy::default() },
             external: [V4, V6].map(|public| External { public, local: Some(public) }).to_vec(),
+            discovery: Vec::new(),
             answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
             relay_ports: 61_000..=65_535,
             old_channels: false,

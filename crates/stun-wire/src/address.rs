@@ -1,4 +1,4 @@
-//! XOR'd transport addresses, read and written. Not address policy. RFC 8489 §14.2.
+//! Transport addresses, XOR'd and plain, read and written. Not address policy. RFC 8489 §14.1, §14.2.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -70,6 +70,38 @@ pub fn decode_xor_address(value: &[u8], id: TransactionId) -> Result<SocketAddr,
     }
 }
 
+/// Reads the value of an address that is not XOR'd: MAPPED-ADDRESS, RESPONSE-ORIGIN, OTHER-ADDRESS,
+/// ALTERNATE-SERVER.
+///
+/// # Errors
+/// [`AddressError`], where the value has no legal form.
+pub fn decode_address(value: &[u8]) -> Result<SocketAddr, AddressError> {
+    let [_, family, port_high, port_low, ip @ ..] = value else { return Err(AddressError::Length) };
+    let port = u16::from_be_bytes([*port_high, *port_low]);
+    let ip: IpAddr = match AddressFamily::from_byte(*family).ok_or(AddressError::Family)? {
+        AddressFamily::Ipv4 => <[u8; 4]>::try_from(ip).map_err(|_| AddressError::Length)?.into(),
+        AddressFamily::Ipv6 => <[u8; 16]>::try_from(ip).map_err(|_| AddressError::Length)?.into(),
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+/// Writes the value of an address that is not XOR'd, as [`encode_xor_address`] does.
+pub(crate) fn encode_address(address: SocketAddr) -> ([u8; 20], usize) {
+    let mut value = [0; 20];
+    value[1] = AddressFamily::of(address.ip()).to_byte();
+    value[2..4].copy_from_slice(&address.port().to_be_bytes());
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            value[4..8].copy_from_slice(&ip.octets());
+            (value, 8)
+        }
+        IpAddr::V6(ip) => {
+            value[4..20].copy_from_slice(&ip.octets());
+            (value, 20)
+        }
+    }
+}
+
 /// Writes the value of an XOR'd address; returns the buffer and how much of it is used, 8 or 20 bytes.
 pub(crate) fn encode_xor_address(address: SocketAddr, id: TransactionId) -> ([u8; 20], usize) {
     let mut value = [0; 20];
@@ -111,6 +143,8 @@ mod tests {
             let address: SocketAddr = text.parse().unwrap();
             let (value, length) = encode_xor_address(address, ID);
             assert_eq!(decode_xor_address(&value[..length], ID), Ok(address));
+            let (value, length) = encode_address(address);
+            assert_eq!(decode_address(&value[..length]), Ok(address));
         }
     }
 
@@ -118,11 +152,13 @@ mod tests {
     fn row_54_other_families_and_lengths_are_refused() {
         for family in [0, 3, 255] {
             assert_eq!(decode_xor_address(&[0, family, 0, 0, 1, 2, 3, 4], ID), Err(AddressError::Family));
+            assert_eq!(decode_address(&[0, family, 0, 0, 1, 2, 3, 4]), Err(AddressError::Family));
         }
         for (family, length) in [(1, 4), (1, 20), (1, 24), (2, 4), (2, 8), (2, 24)] {
             let mut value = vec![0; length];
             value[1] = family;
             assert_eq!(decode_xor_address(&value, ID), Err(AddressError::Length), "{family} {length}");
+            assert_eq!(decode_address(&value), Err(AddressError::Length), "{family} {length}");
         }
         assert_eq!(decode_xor_address(&[], ID), Err(AddressError::Length));
     }

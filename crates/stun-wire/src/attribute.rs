@@ -9,6 +9,8 @@ use crate::limits::ATTRIBUTE_HEADER_BYTES;
 pub struct AttributeType(pub u16);
 
 impl AttributeType {
+    /// RFC 5780 §7.2
+    pub const CHANGE_REQUEST: Self = Self(0x0003);
     /// RFC 8489 §14.3
     pub const USERNAME: Self = Self(0x0006);
     /// RFC 8489 §14.5
@@ -53,6 +55,10 @@ impl AttributeType {
     pub const PRIORITY: Self = Self(0x0024);
     /// RFC 8445 §16.1
     pub const USE_CANDIDATE: Self = Self(0x0025);
+    /// RFC 5780 §7.6
+    pub const PADDING: Self = Self(0x0026);
+    /// RFC 5780 §7.5
+    pub const RESPONSE_PORT: Self = Self(0x0027);
     /// RFC 8656 §18.11
     pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
     /// RFC 8656 §18.12
@@ -61,8 +67,14 @@ impl AttributeType {
     pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
     /// RFC 8489 §14.14
     pub const SOFTWARE: Self = Self(0x8022);
+    /// RFC 8489 §14.15
+    pub const ALTERNATE_SERVER: Self = Self(0x8023);
     /// RFC 8489 §14.7
     pub const FINGERPRINT: Self = Self(0x8028);
+    /// RFC 5780 §7.3
+    pub const RESPONSE_ORIGIN: Self = Self(0x802B);
+    /// RFC 5780 §7.4
+    pub const OTHER_ADDRESS: Self = Self(0x802C);
 
     /// Whether a receiver that does not know this type must refuse the message, RFC 8489 §14.
     pub const fn is_comprehension_required(self) -> bool {

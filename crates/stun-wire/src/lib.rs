@@ -23,7 +23,7 @@ mod password_algorithm;
 mod stream;
 mod writer;
 
-pub use address::{AddressError, AddressFamily, decode_xor_address};
+pub use address::{AddressError, AddressFamily, decode_address, decode_xor_address};
 pub use attribute::{Attribute, AttributeType, Attributes};
 pub use channel_data::{ChannelData, ChannelNumber, write_channel_data_header};
 pub use error_code::ErrorCode;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::address::encode_xor_address;
+use crate::address::{encode_address, encode_xor_address};
 use crate::attribute::{AttributeType, padded};
 use crate::error_code::ErrorCode;
 use crate::header::{Class, MAGIC_COOKIE, Method, TransactionId, message_type};
@@ -54,6 +54,12 @@ impl<'b> MessageWriter<'b> {
         self.attribute(kind, &value[..length])
     }
 
+    /// Appends an address that is not XOR'd.
+    pub fn address(&mut self, kind: AttributeType, address: SocketAddr) -> &mut Self {
+        let (value, length) = encode_address(address);
+        self.attribute(kind, &value[..length])
+    }
+
     /// Appends an ERROR-CODE without a reason phrase: it would only make an answer larger.
     pub fn error_code(&mut self, code: ErrorCode) -> &mut Self {
         self.attribute(AttributeType::ERROR_CODE, &code.to_bytes())
@@ -87,6 +93,11 @@ impl<'b> MessageWriter<'b> {
         let (header, rest) = self.out[self.start..].split_at(HEADER_BYTES);
         let value = integrity::fingerprint(header, rest);
         self.u32(AttributeType::FINGERPRINT, value)
+    }
+
+    /// Bytes of the message so far.
+    pub const fn length(&self) -> usize {
+        self.out.len() - self.start
     }
 
     /// Sets the length field to what is there plus `coming` bytes, as integrity and fingerprint want it.

@@ -9,6 +9,7 @@ use stun_wire::{AddressFamily, PasswordAlgorithm};
 use crate::address::WorkerId;
 use crate::budget::AnswerLimits;
 use crate::credentials::{SessionKey, StaticUser};
+use crate::discovery::Discovery;
 use crate::policy::{AddressPolicy, PeerPolicy};
 use crate::shared_secret::SharedSecret;
 
@@ -40,8 +41,11 @@ pub struct Config {
     pub users: Vec<StaticUser>,
     /// Who may be a peer.
     pub addresses: AddressPolicy,
-    /// The addresses this machine is known by outside, at most one a family.
+    /// The addresses this machine is known by outside. Where a family has several, each names the local one
+    /// it stands for.
     pub external: Vec<External>,
+    /// Where NAT behaviour discovery is answered, at most once a family; nowhere by default.
+    pub discovery: Vec<Discovery>,
     /// How many answers unproved senders may get.
     pub answers: AnswerLimits,
     /// The ports of real relay sockets, for `public` allocations.

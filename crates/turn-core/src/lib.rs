@@ -3,7 +3,7 @@
 //! It owns no socket, thread or clock. Whoever does hands in datagrams with the time and carries out what
 //! comes back; [`Server`] says in which order. Two servers with the same seed and the same calls do the same.
 //!
-//! RFC 8489 (STUN), RFC 8656 (TURN); what differs on purpose is in the design's relay rules: a closed relay
+//! RFC 8489 (STUN), RFC 8656 (TURN), RFC 5780 (NAT behaviour discovery); what differs on purpose is in the design's relay rules: a closed relay
 //! decides per datagram, by address and port, and its relayed addresses have no sockets.
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod counters;
 mod credentials;
 mod deadlines;
 mod directory;
+mod discovery;
 mod keyed;
 pub mod limits;
 mod nonce;
@@ -39,6 +40,7 @@ pub use config::{Config, External, Now};
 pub use counters::{Counters, DropReason};
 pub use credentials::{Credential, SessionId, SessionKey, Side, StaticUser};
 pub use directory::{AllocationLimits, Directory};
+pub use discovery::{Discovery, Endpoint};
 pub use policy::{AddressPolicy, PeerPolicy, Scope};
 pub use ranges::AddressRange;
 pub use route::{Notice, Offer, Route};

@@ -79,6 +79,10 @@ pub const ENDED_SESSIONS_MAX: usize = 1 << 18;
 /// Allocate requests that are remembered when their allocation has ended, of about 50 bytes each.
 pub const SPENT_REQUESTS_MAX: usize = 1 << 16;
 
+/// The lowest port that an answer to a Binding request may be sent to in place of the one that asked, RFC
+/// 5780's RESPONSE-PORT: services listen below.
+pub const RESPONSE_PORT_MIN: u16 = 1024;
+
 /// The smallest Allocate without credentials that is answered: a header and REQUESTED-TRANSPORT.
 pub const UNAUTHENTICATED_ALLOCATE_BYTES_MIN: usize = 28;
 

@@ -3,6 +3,7 @@
 
 mod allocate;
 mod authenticate;
+mod binding;
 mod forward;
 mod links;
 mod permit;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use slab::Slab;
-use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, FirstByte, Message, MessageWriter, Method};
+use stun_wire::{AddressFamily, Class, ErrorCode, FirstByte, Message, Method};
 
 use self::reserve::Reserved;
 pub use self::share::Owner;
@@ -31,6 +32,7 @@ use crate::counters::{Counters, DropReason};
 use crate::credentials::{Credentials, SessionId};
 use crate::deadlines::Deadlines;
 use crate::directory::Directory;
+use crate::discovery::Discovery;
 use crate::keyed::{Keyed, KeyedMap};
 use crate::limits::{ENDED_SESSIONS_MAX, RELAY_BIND_ATTEMPTS_MAX};
 use crate::nonce::Nonces;
@@ -55,6 +57,7 @@ pub struct Server {
     workers: u16,
     addresses: AddressPolicy,
     external: Vec<External>,
+    discovery: Vec<Discovery>,
     lifetime_max: Duration,
     relay_ports: RangeInclusive<u16>,
     old_channels: bool,
@@ -116,6 +119,7 @@ impl Server {
             workers,
             addresses,
             external: config.external,
+            discovery: config.discovery,
             lifetime_max: config.lifetime_max,
             relay_ports,
             old_channels: config.old_channels,
@@ -269,33 +273,6 @@ impl Server {
             //= can't be made to talk to each other
             _ => Verdict::Drop(DropReason::NotARequest),
         }
-    }
-
-    fn handle_binding<'d>(
-        &mut self,
-        now: Now,
-        tuple: FiveTuple,
-        message: &Message<'_>,
-        reply: &mut Vec<u8>,
-    ) -> Verdict<'d> {
-        if !self.may_answer(&tuple, now) {
-            return Verdict::Drop(DropReason::OverBudget);
-        }
-        let unknown = message.attributes().any(|attribute| {
-            attribute.kind.is_comprehension_required() && !is_known_in_binding(attribute.kind)
-        });
-        let id = message.transaction_id();
-        if unknown {
-            // Without the list of RFC 8489 §14.13: an unauthenticated answer stays within 28 bytes.
-            MessageWriter::new(reply, Class::Error, Method::BINDING, id)
-                .error_code(ErrorCode::UnknownAttribute);
-            self.counters.errors += 1;
-        } else {
-            MessageWriter::new(reply, Class::Success, Method::BINDING, id)
-                .xor_address(AttributeType::XOR_MAPPED_ADDRESS, tuple.client.0);
-            self.counters.bindings += 1;
-        }
-        Verdict::Reply
     }
 
     fn handle_request<'d>(
@@ -456,17 +433,4 @@ impl Server {
 enum Answered {
     Now,
     Later,
-}
-
-const fn is_known_in_binding(kind: AttributeType) -> bool {
-    matches!(
-        kind,
-        AttributeType::USERNAME
-            | AttributeType::MESSAGE_INTEGRITY
-            | AttributeType::MESSAGE_INTEGRITY_SHA256
-            | AttributeType::PASSWORD_ALGORITHM
-            | AttributeType::USERHASH
-            | AttributeType::REALM
-            | AttributeType::NONCE
-    )
 }

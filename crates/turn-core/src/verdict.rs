@@ -22,7 +22,8 @@ pub enum Verdict<'d> {
     },
     /// The answer that was appended to the reply buffer goes back where the datagram came from.
     Reply,
-    /// The answer has to wait for a relay socket and comes as [`Event::Send`].
+    /// The answer comes as [`Event::Send`]: it waits for a relay socket, or leaves by another socket than
+    /// the one that was asked.
     Later,
     /// Nothing, and nobody is told.
     Drop(DropReason),
@@ -84,7 +85,7 @@ impl Framing {
 /// What is to be done besides a datagram's verdict.
 #[must_use]
 pub enum Event {
-    /// Send an answer that had to wait, as if it replied to a datagram of this 5-tuple.
+    /// Send an answer as if it replied to a datagram of this 5-tuple, which need not be the one that asked.
     Send {
         /// The client.
         to: FiveTuple,

@@ -502,6 +502,7 @@ impl Setup {
                 own_ips: self.own_ips.clone(),
             },
             external: Vec::new(),
+            discovery: Vec::new(),
             answers: self.answers,
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,

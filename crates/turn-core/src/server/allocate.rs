@@ -259,7 +259,9 @@ impl Server {
         let fits = |ip: &IpAddr| AddressFamily::of(*ip) == family && !is_link_local(*ip);
         let first = || self.addresses.own_ips.iter().copied().find(fits);
         let local = reached.or_else(first);
-        match self.external.iter().find(|external| external.family() == family) {
+        let of_family = || self.external.iter().filter(|external| external.family() == family);
+        let of_reached = of_family().find(|external| external.local.is_some() && external.local == reached);
+        match of_reached.or_else(|| of_family().next()) {
             Some(external) => Some((external.public, external.local.or(local)?)),
             None => local.map(|local| (local, local)),
         }
