@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, DropReason, External,
-    PeerPolicy, SessionKey, SharedSecret, StaticUser, WorkerId,
+    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Discovery, DropReason,
+    Endpoint, External, ListenerId, PeerPolicy, SessionKey, SharedSecret, StaticUser, WorkerId,
 };
 
 use crate::metrics::RelayNumbers;
-use crate::settings::{Peers, Range, Settings, User};
+use crate::settings::{self, Peers, Range, Settings, User};
 
 /// What the matcher asks of the relay: it mints credentials with the key that both know.
 pub(crate) struct Bridge {
@@ -39,7 +39,9 @@ impl Bridge {
         credential_s_max: u64,
     ) -> Self {
         let name = settings.server.names.first().cloned();
-        let ports = relay.listening().iter().map(SocketAddr::port).collect();
+        let of_key = listening_keys(settings).zip(relay.listening());
+        // What discovery adds is for discovery.
+        let ports = of_key.filter(|(key, _)| *key != DISCOVERY_KEY).map(|(_, at)| at.port()).collect();
         let reached = |ip: &&IpAddr| {
             ip.is_ipv4() && relay.listening().iter().any(|at| at.ip().is_ipv4() && at.ip().is_unspecified())
         };
@@ -89,8 +91,10 @@ pub(crate) fn config(
     let relay = &settings.relay;
     let limits = relay.limits;
     let external = settings.server.external.iter();
+    let listen = udp_addresses(settings);
+    let discovery = relay.discovery.iter().map(|it| discovery(it, &listen)).collect();
     relay_plane::Config {
-        listen: settings.listen.turn.clone(),
+        listen: listen.clone(),
         web,
         workers: settings.server.workers,
         limits: AllocationLimits {
@@ -116,6 +120,7 @@ pub(crate) fn config(
                 own_ips: Vec::new(),
             },
             external: external.map(|it| External { public: it.public, local: it.local }).collect(),
+            discovery,
             answers: AnswerLimits {
                 per_address_s: limits.answers_per_address_s.unwrap_or(0),
                 per_prefix_s: limits.answers_per_prefix_s.unwrap_or(0),
@@ -127,6 +132,39 @@ pub(crate) fn config(
             workers: 1,
         },
     }
+}
+
+/// What the relay listens on: what `listen.turn` names, in its order, then what NAT behaviour discovery needs
+/// besides.
+fn udp_addresses(settings: &Settings) -> Vec<SocketAddr> {
+    let mut addresses = settings.listen.turn.clone();
+    for (local, _) in settings.relay.discovery.iter().flat_map(settings::Discovery::endpoints) {
+        if !addresses.contains(&local) {
+            addresses.push(local);
+        }
+    }
+    addresses
+}
+
+/// The keys that the relay's addresses are there for, in its order.
+pub(crate) fn listening_keys(settings: &Settings) -> impl Iterator<Item = &'static str> {
+    let (of_turn, all) = (settings.listen.turn.len(), udp_addresses(settings).len());
+    let keys = iter::repeat_n(TURN_KEY, of_turn).chain(iter::repeat_n(DISCOVERY_KEY, all - of_turn));
+    keys.chain(iter::repeat(WEB_KEY))
+}
+
+/// The key that one of the relay's addresses is there for, as configured.
+pub(crate) fn listening_key(address: &SocketAddr, settings: &Settings) -> &'static str {
+    let place = udp_addresses(settings).iter().position(|other| other == address);
+    place.and_then(|place| listening_keys(settings).nth(place)).unwrap_or(WEB_KEY)
+}
+
+fn discovery(pair: &settings::Discovery, listen: &[SocketAddr]) -> Discovery {
+    Discovery::new(pair.endpoints().map(|(local, public)| {
+        let place = listen.iter().position(|address| *address == local).expect("all four are listened on");
+        let listener = ListenerId(u8::try_from(place).unwrap_or(u8::MAX));
+        Endpoint { listener, local: local.ip(), public }
+    }))
 }
 
 /// The relay's counters under the names of the metrics.
@@ -180,6 +218,13 @@ fn is_loopback(host: &str) -> bool {
 pub(crate) fn url_host(host: &str) -> String {
     if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }
+
+const TURN_KEY: &str = "listen.turn";
+
+const DISCOVERY_KEY: &str = "relay.nat_discovery_port";
+
+/// The listeners that the relay shares with HTTPS and QUIC.
+pub(crate) const WEB_KEY: &str = "listen.web";
 
 #[cfg(test)]
 mod tests {

@@ -109,7 +109,7 @@ impl Appliance {
         let sockets =
             [&web, &http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
         let (relay, signal) = start_relay_and_signal(settings, web.addresses().to_vec(), sockets)?;
-        listening.splice(0..0, listening_udp(&relay, listen.turn.len()));
+        listening.splice(0..0, listening_udp(&relay, settings));
         let https = web.addresses().first().map(SocketAddr::port);
         let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
         let of_http = move |from| Peer { address: Some(from), secure: false, redirect: https };
@@ -245,8 +245,7 @@ fn start_relay_and_signal(
     let key = SessionKey::new(random()?);
     let refuse = |error| match error {
         relay_plane::StartError::Bind { address, source } => {
-            let is_turn = settings.listen.turn.contains(address.expose());
-            let key = if is_turn { TURN_KEY } else { WEB.key };
+            let key = relay::listening_key(address.expose(), settings);
             StartError::Listen(ListenError { key, address, source })
         }
         error => StartError::Relay(error),
@@ -278,13 +277,13 @@ fn random() -> Result<[u8; 32], StartError> {
     Ok(bytes)
 }
 
-/// The relay's addresses: so many of `listen.turn`, then those of `listen.web`.
-fn listening_udp(relay: &Relay, of_turn: usize) -> impl Iterator<Item = Listening> {
-    relay.listening().iter().enumerate().map(move |(place, address)| {
-        let (key, service) =
-            if place < of_turn { (TURN_KEY, "STUN, TURN") } else { (WEB.key, "STUN, TURN, QUIC") };
+/// The relay's addresses, each with the key that it is there for.
+fn listening_udp(relay: &Relay, settings: &Settings) -> Vec<Listening> {
+    let listening = |(key, address): (&'static str, &SocketAddr)| {
+        let service = if key == relay::WEB_KEY { "STUN, TURN, QUIC" } else { "STUN, TURN" };
         Listening { key, service, class: class(address.ip()), port: address.port(), transport: "udp" }
-    })
+    };
+    relay::listening_keys(settings).zip(relay.listening()).map(listening).collect()
 }
 
 /// The names as they stand in a Host header. Who names some still opens the page on this machine by its own.
@@ -339,10 +338,8 @@ fn class(address: IpAddr) -> &'static str {
     }
 }
 
-const TURN_KEY: &str = "listen.turn";
-
 const WEB: Listener = Listener {
-    key: "listen.web",
+    key: relay::WEB_KEY,
     name: "web",
     service: "HTTPS, WebSocket",
     caps: Caps {

@@ -71,9 +71,10 @@ async fn serve(settings: &Settings) -> ExitCode {
 /// Tells the operator what runs, in words that hold no address.
 fn announce(settings: &Settings, appliance: &Appliance) {
     let mut text = format!("ginnel {}\n", env!("CARGO_PKG_VERSION"));
+    let width = appliance.listening().iter().map(|at| at.key.len()).max().unwrap_or_default() + 1;
     for at in appliance.listening() {
         let port = format!("{}/{}", at.port, at.transport);
-        text.push_str(&format!("  {:<13} {:<17} port {port:<10} of {}\n", at.key, at.service, at.class));
+        text.push_str(&format!("  {:<width$} {:<17} port {port:<10} of {}\n", at.key, at.service, at.class));
     }
     for notice in &settings.notices {
         text.push_str(&format!("Note: {notice}.\n"));

@@ -3,8 +3,9 @@
 //! It owns no socket, thread or clock. Whoever does hands in datagrams with the time and carries out what
 //! comes back; [`Server`] says in which order. Two servers with the same seed and the same calls do the same.
 //!
-//! RFC 8489 (STUN), RFC 8656 (TURN), RFC 5780 (NAT behaviour discovery); what differs on purpose is in the design's relay rules: a closed relay
-//! decides per datagram, by address and port, and its relayed addresses have no sockets.
+//! RFC 8489 (STUN), RFC 8656 (TURN), RFC 5780 (NAT behaviour discovery); what differs on purpose is in the
+//! design's relay rules: a closed relay decides per datagram, by address and port, and its relayed addresses
+//! have no sockets.
 #![forbid(unsafe_code)]
 
 mod address;

@@ -36,8 +36,18 @@ impl Appliance {
     /// # Panics
     /// As [`Appliance::start`] does.
     pub fn start_with(ip: IpAddr, relay: &str) -> Self {
+        Self::start_on(&[free_udp(ip)], relay)
+    }
+
+    /// The same on these addresses; the first is [`Appliance::turn`].
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn start_on(listen: &[SocketAddr], relay: &str) -> Self {
         let folder = fresh_folder();
-        let (turn, local, admin) = (free_udp(ip), free_tcp(), free_tcp());
+        let (turn, local, admin) = (listen[0], free_tcp(), free_tcp());
+        let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
+        let listen = listen.join(", ");
         let password = folder.join("password");
         write_private(&password, PASSWORD);
         let password = password.display();
@@ -45,7 +55,7 @@ impl Appliance {
         // Above the ports that the system gives out by itself, of which `turn` is one.
         let configuration = format!(
             "version = 1\n\
-             [listen]\nturn = [\"{turn}\"]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
+             [listen]\nturn = [{listen}]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              secret_file = \"secrets\"\n{relay}\n\
@@ -181,6 +191,15 @@ pub fn limited(program: impl AsRef<Path>) -> Command {
 pub fn free_udp(ip: IpAddr) -> SocketAddr {
     let socket = UdpSocket::bind(SocketAddr::new(ip, 0)).expect("a free port");
     socket.local_addr().expect("a bound socket")
+}
+
+/// A UDP port that nobody uses at the moment on any of these addresses.
+///
+/// # Panics
+/// Where there is none.
+pub fn free_port(ips: &[IpAddr]) -> u16 {
+    let free = |port: u16| ips.iter().all(|ip| UdpSocket::bind(SocketAddr::new(*ip, port)).is_ok());
+    (0..100).map(|_| free_udp(ips[0]).port()).find(|port| free(*port)).expect("a port free on all of them")
 }
 
 fn free_tcp() -> SocketAddr {

@@ -148,7 +148,8 @@ pub(crate) const KEYS: &[Key] = &[
         path: "server.external",
         kind: Kind::Texts,
         default: "[]",
-        meaning: r#"Public address behind a 1:1 NAT, "PUBLIC" or "PUBLIC/LOCAL", at most one per family."#,
+        meaning: "Public address behind a 1:1 NAT, \"PUBLIC\" or \"PUBLIC/LOCAL\"; several of a family only \
+                  in the second form.",
     },
     Key {
         path: "server.origins",
@@ -224,6 +225,19 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Switch,
         default: "false",
         meaning: "Admits channel numbers 0x5000-0x7FFF, for clients older than RFC 8656.",
+    },
+    Key {
+        path: "relay.nat_discovery",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Answers clients that ask how their NAT behaves (RFC 5780); listen.turn must then name two \
+                  addresses of this machine with one port, like 192.0.2.1:3478 and 192.0.2.2:3478.",
+    },
+    Key {
+        path: "relay.nat_discovery_port",
+        kind: Kind::Number { min: 1, max: 65_535 },
+        default: "3479",
+        meaning: "The second UDP port of both these addresses, opened where nat_discovery is on.",
     },
     Key {
         path: "relay.secret_file",

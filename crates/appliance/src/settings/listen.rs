@@ -60,15 +60,20 @@ impl Listen {
 
     /// All listening ports, with the key that names each.
     pub(super) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
-        let of = |key, list: &[SocketAddr]| list.iter().map(|a| (key, a.port())).collect::<Vec<_>>();
-        let all = [
+        self.all().into_iter().map(|(key, address)| (key, address.port()))
+    }
+
+    /// All listening addresses, with the key that names each.
+    pub(super) fn all(&self) -> Vec<(&'static str, SocketAddr)> {
+        let of = |key, list: &[SocketAddr]| list.iter().map(|a| (key, *a)).collect::<Vec<_>>();
+        [
             of("listen.turn", &self.turn),
             of("listen.web", &self.web),
             of("listen.http", &self.http),
             of("listen.local", &self.local),
             of("listen.admin", &[self.admin]),
-        ];
-        all.into_iter().flatten()
+        ]
+        .concat()
     }
 }
 
@@ -139,7 +144,7 @@ impl Taken {
 }
 
 /// Two listeners of one family and port, one of them on all addresses or both on the same.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let wild = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0
         && one.port() == other.port()

@@ -2,6 +2,7 @@
 //!
 //! Keys are listed in `keys.rs`; each section has its reader. Nothing is started here.
 
+mod discovery;
 mod draft;
 mod keys;
 mod listen;
@@ -28,6 +29,7 @@ use crate::limits::CONFIG_BYTES_MAX;
 use draft::Draft;
 use source::Folders;
 
+pub use discovery::Discovery;
 pub(crate) use draft::variable;
 pub use listen::Listen;
 pub use matching::{Matching, Privacy};
@@ -102,7 +104,8 @@ impl Settings {
         let listen = Listen::read(&mut draft, environment.ipv6, &mut notices);
         let server = Server::read(&mut draft);
         let tls = Tls::read(&mut draft, &folders);
-        let relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
+        let mut relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
+        relay.discovery = discovery::read(&mut draft, &listen, &server, &relay.ports);
         let (matching, privacy) = (Matching::read(&draft), Privacy::read(&draft));
         let log = Log::read(&draft);
         if !draft.problems.is_empty() {

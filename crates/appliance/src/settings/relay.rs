@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use turn_core::PasswordAlgorithm;
 
+use super::discovery::Discovery;
 use super::draft::{Draft, Item, Place, Value, nearest};
 use super::keys::{USER_FIELDS, USER_PEERS};
 use super::listen::Listen;
@@ -28,6 +29,8 @@ pub struct Relay {
     pub deny: Vec<Range>,
     /// Whether channel numbers above 0x4FFF are admitted.
     pub old_channels: bool,
+    /// Where NAT behaviour discovery is answered, at most once a family.
+    pub discovery: Vec<Discovery>,
     /// Secrets shared with other software; the first is the one to mint with.
     pub shared_secrets: Vec<Secret>,
     /// Static users.
@@ -100,6 +103,7 @@ impl Relay {
             allow: read_ranges(draft, "relay.allow"),
             deny: read_ranges(draft, "relay.deny"),
             old_channels: draft.switch("relay.old_channels"),
+            discovery: Vec::new(),
             shared_secrets: read_shared_secrets(draft, folders),
             users: read_users(draft, folders),
             password_algorithms: read_algorithms(draft, notices),

@@ -12,7 +12,7 @@ use crate::limits::HOST_NAME_BYTES_MAX;
 pub struct Server {
     /// Host names that are us, in lower case; empty: any.
     pub names: Vec<String>,
-    /// Public addresses behind a 1:1 NAT, at most one per family.
+    /// Public addresses behind a 1:1 NAT; where a family has several, each has its local one.
     pub external: Vec<External>,
     /// Web origins that may use the signaling, in lower case; empty: the same origin.
     pub origins: Vec<String>,
@@ -44,8 +44,14 @@ impl Server {
                 );
                 continue;
             };
-            if external.iter().any(|other| other.public.is_ipv4() == entry.public.is_ipv4()) {
-                draft.refuse("server.external", place, "is a second address of its family", "keep one");
+            let of_family = external.iter().filter(|other| other.public.is_ipv4() == entry.public.is_ipv4());
+            let clashes = |other: &External| {
+                other.local.is_none() || entry.local.is_none() || other.local == entry.local
+            };
+            if of_family.into_iter().any(clashes) {
+                let wrong = "is a second address of its family for the same local address";
+                let right = "keep one, or write each with the local address it stands for, \"PUBLIC/LOCAL\"";
+                draft.refuse("server.external", place, wrong, right);
                 continue;
             }
             external.push(entry);

@@ -59,6 +59,30 @@ fn shared_secrets_are_read_one_a_line_in_their_order() {
 }
 
 #[test]
+fn discovery_takes_the_first_pair_of_each_family() {
+    let folder = Folder::new();
+    let text = "[server]\nexternal = [\"203.0.113.5/10.0.0.5\", \"203.0.113.6/10.0.0.6\"]\n\
+                [listen]\nturn = [\"127.0.0.1:7\", \"10.0.0.5:9\", \"[2001:db8::1]:9\", \"10.0.0.6:9\", \
+                \"[2001:db8::2]:9\", \"10.0.0.7:9\", \"10.0.0.5:10\"]\n\
+                [relay]\nnat_discovery = true\nnat_discovery_port = 10";
+    let settings = accepted(Some(&folder.write("ginnel.toml", text)), &[]);
+    let told = |endpoints: [(std::net::SocketAddr, std::net::SocketAddr); 4]| {
+        endpoints.map(|(local, public)| format!("{local} as {public}"))
+    };
+    let [ipv4, ipv6] = settings.relay.discovery.as_slice() else { panic!("one of each family") };
+    let expected = [
+        "10.0.0.5:9 as 203.0.113.5:9",
+        "10.0.0.5:10 as 203.0.113.5:10",
+        "10.0.0.6:9 as 203.0.113.6:9",
+        "10.0.0.6:10 as 203.0.113.6:10",
+    ];
+    assert_eq!(told(ipv4.endpoints()), expected);
+    assert_eq!(told(ipv6.endpoints())[3], "[2001:db8::2]:10 as [2001:db8::2]:10");
+    let off = folder.write("off.toml", &text.replace("nat_discovery = true", "nat_discovery = false"));
+    assert!(accepted(Some(&off), &[]).relay.discovery.is_empty());
+}
+
+#[test]
 fn who_leaves_out_md5_is_told_of_browsers() {
     let folder = Folder::new();
     for (list, noticed) in [("[\"sha256\"]", true), ("[\"md5\", \"sha256\"]", false)] {
@@ -384,6 +408,53 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "relay.user",
         "not a user name",
         "digits only",
+    ),
+    (
+        "[relay]\nnat_discovery = true",
+        2,
+        "relay.nat_discovery",
+        "needs two addresses",
+        "listen.turn = [\"192.0.2.1:3478\"",
+    ),
+    (
+        "[listen]\nturn = [\"127.0.0.1:1\", \"127.0.0.2:2\", \"127.0.0.3:0\", \"[::]:1\"]\n\
+         [relay]\nnat_discovery = true",
+        4,
+        "relay.nat_discovery",
+        "two addresses of one family with one port",
+        "or set it to false",
+    ),
+    (
+        "[listen]\nturn = [\"127.0.0.1:9\", \"127.0.0.2:9\"]\n\
+         [relay]\nnat_discovery = true\nnat_discovery_port = 9",
+        5,
+        "relay.nat_discovery_port",
+        "is port 9, which listen.turn has",
+        "choose a port",
+    ),
+    (
+        "[listen]\nturn = [\"127.0.0.1:9\", \"127.0.0.2:9\"]\n\
+         [relay]\nnat_discovery = true\nnat_discovery_port = 8443",
+        5,
+        "relay.nat_discovery_port",
+        "which listen.web has",
+        "choose a port",
+    ),
+    (
+        "[listen]\nturn = [\"127.0.0.1:9\", \"127.0.0.2:9\"]\n\
+         [relay]\nnat_discovery = true\nnat_discovery_port = 50000",
+        5,
+        "relay.nat_discovery_port",
+        "which relay.ports has",
+        "choose a port",
+    ),
+    (
+        "[server]\nexternal = [\"203.0.113.5/10.0.0.5\"]\n\
+         [listen]\nturn = [\"10.0.0.5:9\", \"10.0.0.6:9\"]\n[relay]\nnat_discovery = true",
+        2,
+        "server.external",
+        "no public address for one of the two",
+        "203.0.113.6/10.0.0.6",
     ),
     ("[relay]\nsecret_file = \"absent\"", 2, "relay.secret_file", "cannot be read", "create it"),
     ("[relay]\nsecret_file = \"open\"", 2, "relay.secret_file", "every user", "chmod o="),
