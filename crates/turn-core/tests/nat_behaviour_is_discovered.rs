@@ -21,7 +21,7 @@ const LISTENING: [&str; 5] =
 
 fn server(known_as: [IpAddr; 2]) -> Server {
     let endpoint = |place: u8| {
-        let local: SocketAddr = LISTENING[usize::from(place)].parse().unwrap();
+        let local: SocketAddr = LISTENING[usize::from(place)].parse().expect("an address");
         let public = SocketAddr::new(known_as[usize::from(place / 2)], local.port());
         Endpoint { listener: ListenerId(place), local: local.ip(), public }
     };
@@ -33,7 +33,7 @@ fn server(known_as: [IpAddr; 2]) -> Server {
         shared_secrets: Vec::new(),
         users: Vec::new(),
         addresses: AddressPolicy {
-            listening: LISTENING.iter().map(|it| it.parse().unwrap()).collect(),
+            listening: LISTENING.iter().map(|it| it.parse().expect("an address")).collect(),
             ..AddressPolicy::default()
         },
         external: Vec::new(),
@@ -72,11 +72,11 @@ struct Answer {
 
 impl Answer {
     fn to(server: &mut Server, place: usize, attributes: &[(AttributeType, &[u8])]) -> Self {
-        let local: SocketAddr = LISTENING[place].parse().unwrap();
+        let local: SocketAddr = LISTENING[place].parse().expect("an address");
         let asked = FiveTuple {
-            client: ClientAddr(CLIENT.parse().unwrap()),
+            client: ClientAddr(CLIENT.parse().expect("an address")),
             local: LocalIp(local.ip()),
-            listener: ListenerId(u8::try_from(place).unwrap()),
+            listener: ListenerId(u8::try_from(place).expect("a place")),
         };
         let now = Now { mono: Duration::from_secs(1), unix_s: 1_800_000_000 };
         let mut reply = Vec::new();
@@ -90,16 +90,17 @@ impl Answer {
             _ => panic!("an answer"),
         };
         let from = LISTENING[usize::from(way.listener.0)];
-        assert_eq!(from.parse::<SocketAddr>().unwrap().ip(), way.local.0);
+        assert_eq!(from.parse::<SocketAddr>().expect("an address").ip(), way.local.0);
         Self { message, from, to: way.client.0 }
     }
 
     fn address(&self, kind: AttributeType) -> SocketAddr {
-        decode_address(Message::parse(&self.message).unwrap().find(kind).unwrap()).unwrap()
+        decode_address(Message::parse(&self.message).expect("an answer").find(kind).expect("the attribute"))
+            .expect("an address")
     }
 
     fn code(&self) -> Option<(u8, u8)> {
-        let message = Message::parse(&self.message).unwrap();
+        let message = Message::parse(&self.message).expect("an answer");
         message.find(AttributeType::ERROR_CODE).map(|value| (value[2], value[3]))
     }
 }
