@@ -31,6 +31,7 @@ fn start(web: &str) -> (Relay, Arc<QuicSocket>) {
             users: Vec::new(),
             addresses: AddressPolicy::default(),
             external: Vec::new(),
+            discovery: Vec::new(),
             answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
             relay_ports: 49152..=65535,
             old_channels: false,
