@@ -13,38 +13,44 @@ use crate::bandwidth::Meter;
 use crate::credentials::{Identity, SessionId, Side};
 use crate::directory::Heard;
 use crate::limits::{
-    CHANNEL_LIFETIME, CHANNEL_REUSE_DELAY, PEERINGS_MAX, PEERINGS_OFFERED_MAX, PERMISSION_LIFETIME,
-    PERMISSIONS_MAX, ROUTE_ASK_INTERVAL,
+    CHANNEL_LIFETIME, PEERINGS_MAX, PEERINGS_OFFERED_MAX, PERMISSION_LIFETIME, PERMISSIONS_MAX,
+    ROUTE_ASK_INTERVAL,
 };
+use crate::peerings::{Channel, Peering, Peerings};
 use crate::policy::{PeerPolicy, PeerVerdict, Scope};
 use crate::reservations::Token;
 use crate::route::{Offer, Route};
 
-/// A relayed transport address, lent to one client for a time.
+/// A relayed transport address, lent to one client for a time. What every packet touches stands first, from a
+/// cache line's beginning.
+#[repr(C, align(64))]
 pub(crate) struct Allocation {
+    /// What its packets are charged to, if anything is limited.
+    pub(crate) meter: Option<Arc<Meter>>,
+    /// When the client was last heard, in seconds since start.
+    heard_s: u32,
+    /// For `public`: whether the relay socket is there yet.
+    pub(crate) relay: RelaySocket,
+    peerings: Peerings,
+    pub(crate) relayed: RelayedAddr,
+    permissions: Vec<Permission>,
     pub(crate) tuple: FiveTuple,
     pub(crate) identity: Identity,
     pub(crate) peers: PeerPolicy,
     pub(crate) key: IntegrityKey,
-    pub(crate) relayed: RelayedAddr,
     pub(crate) expires: Duration,
     /// The Allocate that made it: a retransmission of it gets the same answer.
     pub(crate) made_by: TransactionId,
-    /// For `public`: whether the relay socket is there yet.
-    pub(crate) relay: RelaySocket,
-    pub(crate) heard: Heard,
+    /// `heard_s` as the directory sees it: memory of its own, and not touched by every packet.
+    heard: Heard,
     /// The token of the next port, which was reserved with this one.
     pub(crate) reserved: Option<Token>,
     /// The family that was asked for besides this one and could not be had, and why.
     pub(crate) lacks: Option<(AddressFamily, ErrorCode)>,
-    /// What its packets are charged to, if anything is limited.
-    pub(crate) meter: Option<Arc<Meter>>,
-    permissions: Vec<Permission>,
-    peerings: Vec<Peering>,
 }
 
 impl Allocation {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         request: NewAllocation,
         identity: Identity,
         peers: PeerPolicy,
@@ -53,20 +59,21 @@ impl Allocation {
     ) -> Self {
         let NewAllocation { tuple, relayed, expires, made_by, relay } = request;
         Self {
+            meter: None,
+            heard_s: 0,
+            relay,
+            peerings: Peerings::default(),
+            relayed,
+            permissions: Vec::new(),
             tuple,
             identity,
             peers,
             key,
-            relayed,
             expires,
             made_by,
-            relay,
             heard,
             reserved: None,
             lacks: None,
-            meter: None,
-            permissions: Vec::new(),
-            peerings: Vec::new(),
         }
     }
 
@@ -113,7 +120,7 @@ impl Allocation {
         via: PeerVerdict,
         now: Duration,
     ) -> Result<usize, ErrorCode> {
-        for peering in &self.peerings {
+        for peering in self.peerings.iter() {
             let tied = peering.channel.filter(|channel| channel.is_tied(now));
             let Some(channel) = tied else { continue };
             //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address;
@@ -124,7 +131,7 @@ impl Allocation {
         }
         self.permit(peer.0.ip(), now)?;
         let at = self.peering(peer, via, now).ok_or(ErrorCode::InsufficientCapacity)?;
-        self.peerings[at].channel = Some(Channel { number, expires: now + CHANNEL_LIFETIME });
+        self.peerings.at_mut(at).channel = Some(Channel { number, expires: now + CHANNEL_LIFETIME });
         Ok(at)
     }
 
@@ -136,10 +143,7 @@ impl Allocation {
         if self.peerings.len() >= PEERINGS_MAX {
             self.peerings.retain(|peering| peering.is_in_use(now));
         }
-        (self.peerings.len() < PEERINGS_MAX).then(|| {
-            self.peerings.push(Peering { peer, via, channel: None, route: None, asked: None });
-            self.peerings.len() - 1
-        })
+        (self.peerings.len() < PEERINGS_MAX).then(|| self.peerings.push(Peering::new(peer, via)))
     }
 
     /// Takes the way that another allocation offers; `None` where it is a stranger's and there are many.
@@ -157,13 +161,13 @@ impl Allocation {
                 self.peering(peer, PeerVerdict::Relayed, now)?
             }
         };
-        self.peerings[at].route = Some(offer.route);
+        self.peerings.at_mut(at).route = Some(offer.route);
         Some(at)
     }
 
     /// Notes that the peer at `at` is being asked for a route; `false` where that was done a moment ago.
     pub(crate) fn may_ask(&mut self, at: usize, now: Duration) -> bool {
-        let asked = &mut self.peerings[at].asked;
+        let asked = &mut self.peerings.at_mut(at).asked;
         let may = asked.is_none_or(|asked| now >= asked + ROUTE_ASK_INTERVAL);
         if may {
             *asked = Some(now);
@@ -172,11 +176,10 @@ impl Allocation {
     }
 
     /// Notes that the client was heard.
-    pub(crate) fn hear(&self, now: Duration) {
+    pub(crate) fn hear(&mut self, now: Duration) {
         let second = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-        // A plain comparison first: the line is shared with the directory and need not be dirtied by every
-        // packet.
-        if self.heard.load(Ordering::Relaxed) != second {
+        if self.heard_s != second {
+            self.heard_s = second;
             self.heard.store(second, Ordering::Relaxed);
         }
     }
@@ -206,12 +209,12 @@ impl Allocation {
 
     /// What is kept about the peer at `at`.
     pub(crate) fn at(&self, at: usize) -> &Peering {
-        &self.peerings[at]
+        self.peerings.at(at)
     }
 
     /// The places of all peerings that go by a route.
     pub(crate) fn routed(&self) -> impl Iterator<Item = usize> {
-        (0..self.peerings.len()).filter(|&at| self.peerings[at].via != PeerVerdict::Outside)
+        (0..self.peerings.len()).filter(|&at| self.peerings.at(at).via != PeerVerdict::Outside)
     }
 
     pub(crate) fn scope(&self) -> Scope {
@@ -233,7 +236,7 @@ impl Allocation {
 
     /// The way to this client for packets of the peer at `at`, as it is at this moment.
     pub(crate) fn route_for(&self, at: usize, now: Duration) -> Route {
-        let peering = &self.peerings[at];
+        let peering = self.peerings.at(at);
         let permitted = self.permitted_until(peering.peer.0.ip(), now).unwrap_or(Duration::ZERO);
         Route {
             to: self.tuple,
@@ -274,34 +277,4 @@ impl RelaySocket {
 struct Permission {
     ip: IpAddr,
     expires: Duration,
-}
-
-/// What an allocation keeps about one peer.
-pub(crate) struct Peering {
-    pub(crate) peer: PeerAddr,
-    pub(crate) via: PeerVerdict,
-    pub(crate) channel: Option<Channel>,
-    pub(crate) route: Option<Route>,
-    asked: Option<Duration>,
-}
-
-impl Peering {
-    fn is_in_use(&self, now: Duration) -> bool {
-        self.channel.is_some_and(|channel| channel.is_tied(now))
-            || self.route.is_some_and(|route| route.is_live(now))
-    }
-}
-
-/// A channel binding, RFC 8656 §12.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Channel {
-    pub(crate) number: ChannelNumber,
-    pub(crate) expires: Duration,
-}
-
-impl Channel {
-    /// Whether number and peer still belong together: while the binding holds and five minutes longer.
-    fn is_tied(&self, now: Duration) -> bool {
-        now < self.expires + CHANNEL_REUSE_DELAY
-    }
 }

@@ -22,6 +22,7 @@ mod discovery;
 mod keyed;
 pub mod limits;
 mod nonce;
+mod peerings;
 mod policy;
 mod ports;
 mod random;

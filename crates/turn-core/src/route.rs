@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stun_wire::{ChannelNumber, TransactionId};
 
-use crate::address::{FiveTuple, PeerAddr, RelayedAddr};
+use crate::address::{FiveTuple, RelayedAddr};
 use crate::policy::Scope;
 use crate::verdict::Framing;
 
@@ -30,12 +30,12 @@ impl Route {
     pub(crate) fn framing(
         &self,
         now: Duration,
-        sender: PeerAddr,
+        sender: &RelayedAddr,
         id: impl FnOnce() -> TransactionId,
     ) -> Framing {
         match self.channel {
             Some((number, until)) if now < until => Framing::Channel(number),
-            _ => Framing::Data { from: sender, id: id() },
+            _ => Framing::Data { from: sender.as_peer(), id: id() },
         }
     }
 }

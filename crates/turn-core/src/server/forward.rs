@@ -108,16 +108,15 @@ impl Server {
     ) -> Verdict<'d> {
         let allocation = &self.allocations[slot];
         let peering = allocation.at(at);
-        let (peer, via) = (peering.peer, peering.via);
-        if via == PeerVerdict::Outside {
-            return self.forward_outside(slot, peer, payload, whole);
+        if peering.via == PeerVerdict::Outside {
+            return self.forward_outside(slot, peering.peer, payload, whole);
         }
         if let Some(route) = peering.route.filter(|route| route.is_live(now)) {
-            let sender = allocation.relayed.as_peer();
             let random = &mut self.random;
-            let framing = route.framing(now, sender, || TransactionId(random.bytes()));
+            let framing = route.framing(now, &allocation.relayed, || TransactionId(random.bytes()));
             return Verdict::Forward { hop: Hop::Client { to: route.to, framing }, payload };
         }
+        let (peer, via) = (peering.peer, peering.via);
         self.ask_for_route(slot, at, now);
         if via == PeerVerdict::RelayedOrOutside {
             return self.forward_outside(slot, peer, payload, whole);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Server;
-use crate::allocation::Peering;
+use crate::peerings::Peering;
 use crate::policy::PeerVerdict;
 use crate::route::{Notice, Offer, Route};
 
