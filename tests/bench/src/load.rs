@@ -3,6 +3,7 @@
 //! It never catches up after a delay: a late burst would measure full buffers, so the rate sinks instead and
 //! the count says so.
 
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -46,43 +47,51 @@ impl Plan {
 /// What the operating system said.
 pub(crate) fn run(sockets: &[UdpSocket], datagrams: &[Vec<u8>], plan: &Plan) -> Result<Counted, String> {
     let mut counted = Counted::default();
+    let mut waiting = VecDeque::new();
     let mut clients = (0..sockets.len()).cycle();
     let start = Instant::now();
     let mut next = start;
     while start.elapsed() < plan.lasting {
         for client in clients.by_ref().take(plan.burst) {
             match sockets[client].send(&datagrams[client]) {
-                Ok(_) => counted.sent += 1,
+                Ok(_) => {
+                    counted.sent += 1;
+                    waiting.push_back(client ^ 1);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => return Err(format!("send: {e}")),
             }
         }
         next = Instant::now().max(next + plan.interval);
         while Instant::now() < next {
-            counted.delivered += drain(sockets, datagrams)?;
+            counted.delivered += drain(sockets, datagrams, &mut waiting)?;
             std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
         }
     }
     let deadline = Instant::now() + DRAIN_MAX;
     while counted.delivered < counted.sent && Instant::now() < deadline {
-        counted.delivered += drain(sockets, datagrams)?;
+        counted.delivered += drain(sockets, datagrams, &mut waiting)?;
         std::thread::park_timeout(Duration::from_millis(1));
     }
     Ok(counted)
 }
 
-fn drain(sockets: &[UdpSocket], datagrams: &[Vec<u8>]) -> Result<u64, String> {
+/// Reads at those who wait for a packet, in the order in which the packets left, and counts the right ones.
+/// Whoever got none goes on waiting, until there are more than any server holds back.
+fn drain(sockets: &[UdpSocket], datagrams: &[Vec<u8>], waiting: &mut VecDeque<usize>) -> Result<u64, String> {
     let mut delivered = 0;
     let mut buffer = [0u8; 2048];
-    for (client, socket) in sockets.iter().enumerate() {
-        loop {
-            match socket.recv(&mut buffer) {
-                // What comes is what the partner sent; anything else is not a delivery.
-                Ok(length) => delivered += u64::from(buffer[..length] == datagrams[client ^ 1][..]),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(e) => return Err(format!("receive: {e}")),
-            }
+    for _ in 0..waiting.len() {
+        let Some(client) = waiting.pop_front() else { break };
+        match sockets[client].recv(&mut buffer) {
+            // What comes is what the partner sent; anything else is not a delivery.
+            Ok(length) => delivered += u64::from(buffer[..length] == datagrams[client ^ 1][..]),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => waiting.push_back(client),
+            Err(e) => return Err(format!("receive: {e}")),
         }
+    }
+    while waiting.len() > WAITING_MAX {
+        waiting.pop_front();
     }
     Ok(delivered)
 }
@@ -91,3 +100,6 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// How long the last packets may take; it adds no packets, so it hardly adds CPU time.
 const DRAIN_MAX: Duration = Duration::from_millis(200);
+
+/// Packets under way that are looked for; older ones are lost.
+const WAITING_MAX: usize = 4096;

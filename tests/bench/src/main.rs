@@ -51,7 +51,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// CPU per relayed packet, relay to relay: 25 pairs of clients on loopback.
+    /// CPU per relayed packet, relay to relay: pairs of clients on loopback.
     Relay(Options),
     /// CPU and memory per idle allocation.
     Allocations(allocations::Options),
@@ -78,6 +78,9 @@ struct Options {
     /// Packets a second, all clients together; below what the slowest server can carry.
     #[arg(long, default_value_t = 20_000)]
     rate: u32,
+    /// How many clients there are; neighbours are partners.
+    #[arg(long, default_value_t = 50)]
+    clients: usize,
     /// Packets sent at once, from as many clients.
     #[arg(long, default_value_t = 20)]
     burst: u32,
@@ -94,12 +97,16 @@ fn relay(options: &Options) -> Result<(), String> {
     kinds.extend(options.servers.iter().copied().filter(|kind| *kind != Kind::Bare));
     let programs = Programs { ginnel: options.ginnel.clone(), turnserver: options.turnserver.clone() };
     programs.check(&kinds)?;
+    if options.clients < 2 || !options.clients.is_multiple_of(2) {
+        return Err("--clients is an even number: neighbours are partners".to_owned());
+    }
     server::pin_driver()?;
     let plan = Plan::new(options.rate, options.burst, Duration::from_secs(options.seconds))?;
     let mut table = Table::new(&kinds);
     for round in 1..=options.rounds {
         for kind in &kinds {
-            let sample = measure(*kind, &programs, &plan).map_err(|e| format!("{}: {e}", kind.name()))?;
+            let sample = measure(*kind, &programs, &plan, options.clients)
+                .map_err(|e| format!("{}: {e}", kind.name()))?;
             say(&format!("round {round}: {} {}", kind.name(), sample))?;
             table.add(*kind, sample);
         }
@@ -107,8 +114,8 @@ fn relay(options: &Options) -> Result<(), String> {
     say(&format!("\n{table}"))
 }
 
-fn measure(kind: Kind, programs: &Programs, plan: &Plan) -> Result<Sample, String> {
-    let sockets: Vec<UdpSocket> = (0..CLIENTS).map(|_| client::socket()).collect::<Result<_, _>>()?;
+fn measure(kind: Kind, programs: &Programs, plan: &Plan, clients: usize) -> Result<Sample, String> {
+    let sockets: Vec<UdpSocket> = (0..clients).map(|_| client::socket()).collect::<Result<_, _>>()?;
     let ports: Vec<u16> = sockets.iter().map(client::port).collect::<Result<_, _>>()?;
     let server = Server::start(kind, programs, &ports)?;
     for socket in &sockets {
@@ -131,6 +138,3 @@ fn measure(kind: Kind, programs: &Programs, plan: &Plan) -> Result<Sample, Strin
 pub(crate) fn say(line: &str) -> Result<(), String> {
     writeln!(std::io::stdout(), "{line}").map_err(|e| format!("stdout: {e}"))
 }
-
-/// How many clients there are; neighbours are partners.
-const CLIENTS: usize = 50;
