@@ -91,6 +91,10 @@ impl Allocation {
         if self.permissions.len() >= PERMISSIONS_MAX {
             return Err(ErrorCode::InsufficientCapacity);
         }
+        if self.permissions.is_empty() {
+            // One is usual, and four would be the least that a list makes room for.
+            self.permissions.reserve_exact(1);
+        }
         self.permissions.push(Permission { ip, expires });
         Ok(())
     }

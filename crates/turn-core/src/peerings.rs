@@ -24,7 +24,13 @@ impl Peerings {
     /// Adds a peer; returns its place.
     pub(crate) fn push(&mut self, peering: Peering) -> usize {
         match &mut self.first {
-            Some(_) => self.others.push(peering),
+            Some(_) => {
+                if self.others.is_empty() {
+                    // Two are usual, and four would be the least that a list makes room for.
+                    self.others.reserve_exact(1);
+                }
+                self.others.push(peering);
+            }
             first => *first = Some(peering),
         }
         self.len() - 1
