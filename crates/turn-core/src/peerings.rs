@@ -10,8 +10,8 @@ use crate::limits::CHANNEL_REUSE_DELAY;
 use crate::policy::PeerVerdict;
 use crate::route::Route;
 
-/// A list of peers whose first stands inside the allocation: most have one, and a packet to it then touches no
-/// memory but the allocation's. A place is a number below [`Peerings::len`].
+/// A list of peers whose first stands inside the allocation: most have one or two, and a packet to the first
+/// touches no memory but the allocation's. A place is a number below [`Peerings::len`].
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Peerings {
