@@ -74,14 +74,18 @@ const ASSETS: &[(&str, Asset)] = assets! {
     "/app/wishes.js": JAVASCRIPT,
     "/favicon.svg": SVG,
     "/index.html": HTML,
+    "/sdk/bytes.js": JAVASCRIPT,
     "/sdk/candidates.js": JAVASCRIPT,
     "/sdk/emitter.js": JAVASCRIPT,
     "/sdk/gate.js": JAVASCRIPT,
     "/sdk/ginnel.js": JAVASCRIPT,
+    "/sdk/handshake.js": JAVASCRIPT,
     "/sdk/limits.js": JAVASCRIPT,
     "/sdk/protocol.js": JAVASCRIPT,
+    "/sdk/sealing.js": JAVASCRIPT,
     "/sdk/session.js": JAVASCRIPT,
     "/sdk/signaling.js": JAVASCRIPT,
+    "/sdk/string.js": JAVASCRIPT,
     "/style.css": CSS,
 };
 
