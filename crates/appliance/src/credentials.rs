@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use turn_core::SharedSecret;
 
+use crate::ice::url_host;
 use crate::limits::CREDENTIAL_TTL_S_MAX;
-use crate::relay::url_host;
 use crate::settings::Settings;
 
 /// A user name, its password, and where they are good. Does not print.

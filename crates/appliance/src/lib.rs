@@ -4,6 +4,7 @@
 
 mod admin;
 pub mod credentials;
+mod ice;
 mod limits;
 pub mod logs;
 pub mod metrics;

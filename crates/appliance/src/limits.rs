@@ -81,10 +81,11 @@ pub(crate) const ADMIN_CONNECTION_MS_MAX: u64 = 60_000;
 /// Connections to the admin listener: scrapers and health checks.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
-/// Connections to the `web` and to the `local` listeners, each.
+/// Connections to the `web`, `turn`, `turns` and `local` listeners, each.
 pub(crate) const WEB_CONNECTIONS_MAX: usize = 16_384;
 
-/// Connections to `web` from one /24 or /48. An office, a school or a carrier's NAT looks like one prefix.
+/// Connections to `web`, `turn` and `turns` from one /24 or /48, each. An office, a school or a carrier's NAT
+/// looks like one prefix.
 pub(crate) const WEB_CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
 
 /// Ports tried until one is free for TCP and UDP.

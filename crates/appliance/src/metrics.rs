@@ -6,7 +6,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
-use relay_plane::web;
+use relay_plane::{Traffic, web};
 
 use crate::logs;
 use crate::tls::CertificateNumbers;
@@ -27,10 +27,8 @@ pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
 /// The relay's numbers: sums since the start, except `allocations`. Labels are from the relay's fixed lists.
 #[derive(Clone, Debug, Default)]
 pub struct RelayNumbers {
-    /// Bytes of UDP datagrams that came in.
-    pub bytes_in: u64,
-    /// Bytes of UDP datagrams that went out.
-    pub bytes_out: u64,
+    /// Packets and bytes by transport.
+    pub traffic: Vec<(&'static str, Traffic)>,
     /// Datagrams by verdict.
     pub packets_by_verdict: Vec<(&'static str, u64)>,
     /// Dropped datagrams by reason.
@@ -39,6 +37,12 @@ pub struct RelayNumbers {
     pub send_failures: u64,
     /// Allocations that live now.
     pub allocations: u64,
+    /// TURN clients on streams now.
+    pub streams: u64,
+    /// Streams closed by the relay, by reason.
+    pub streams_closed: Vec<(&'static str, u64)>,
+    /// Frames that a slow stream client lost, by reason.
+    pub stream_frames_lost: Vec<(&'static str, u64)>,
 }
 
 /// The signaling's numbers. Labels are from the signaling's fixed lists.
@@ -123,17 +127,35 @@ struct Page(Registry);
 
 impl Page {
     fn relay(&self, numbers: &RelayNumbers) {
-        let by_direction = [(&["in"][..], numbers.bytes_in), (&["out"], numbers.bytes_out)];
-        self.counters("ginnel_relay_bytes_total", "Bytes of UDP datagrams.", &["direction"], by_direction);
+        let labels = ["direction", "transport"];
+        let both = |of: fn(&Traffic) -> [u64; 2]| {
+            numbers.traffic.iter().flat_map(move |(transport, traffic)| {
+                let [inward, outward] = of(traffic);
+                [(["in", *transport], inward), (["out", *transport], outward)]
+            })
+        };
+        self.counters(
+            "ginnel_relay_bytes_total",
+            "Bytes of datagrams, and of frames on streams.",
+            &labels,
+            both(|it| [it.in_bytes, it.out_bytes]),
+        );
+        self.counters(
+            "ginnel_relay_transport_packets_total",
+            "Datagrams, and frames on streams.",
+            &labels,
+            both(|it| [it.in_packets, it.out_packets]),
+        );
+        self.streams(numbers);
         self.counters(
             "ginnel_relay_packets_total",
-            "Datagrams by verdict.",
+            "Datagrams and frames by verdict.",
             &["verdict"],
             series(&numbers.packets_by_verdict),
         );
         self.counters(
             "ginnel_relay_drops_total",
-            "Dropped datagrams by reason.",
+            "Dropped datagrams and frames by reason.",
             &["reason"],
             series(&numbers.drops_by_reason),
         );
@@ -144,6 +166,22 @@ impl Page {
             [(&[][..], numbers.send_failures)],
         );
         self.gauge("ginnel_relay_allocations", "Allocations now.", numbers.allocations);
+    }
+
+    fn streams(&self, numbers: &RelayNumbers) {
+        self.gauge("ginnel_relay_streams", "TURN clients on TCP and TLS now.", numbers.streams);
+        self.counters(
+            "ginnel_relay_streams_closed_total",
+            "TURN streams closed by the relay, by reason.",
+            &["reason"],
+            series(&numbers.streams_closed),
+        );
+        self.counters(
+            "ginnel_relay_stream_frames_lost_total",
+            "Frames that clients on TCP and TLS were too slow for, by reason.",
+            &["reason"],
+            series(&numbers.stream_frames_lost),
+        );
     }
 
     fn signal(&self, numbers: &SignalNumbers) {
@@ -260,8 +298,10 @@ mod tests {
     fn every_number_has_its_series() {
         let mut metrics = Metrics::new();
         metrics.relay(Box::new(|| RelayNumbers {
-            bytes_in: 1,
-            bytes_out: 2,
+            traffic: vec![("tls", Traffic { in_bytes: 1, out_bytes: 2, in_packets: 17, out_packets: 18 })],
+            streams: 19,
+            streams_closed: vec![("idle", 20)],
+            stream_frames_lost: vec![("late", 21)],
             packets_by_verdict: vec![("forward", 3)],
             drops_by_reason: vec![("no_permission", 4)],
             send_failures: 6,
@@ -290,8 +330,13 @@ mod tests {
             "ginnel_certificate_expiry_timestamp_seconds 17",
             "ginnel_certificate_changes_total 18",
             "ginnel_certificate_failures_total 19",
-            "ginnel_relay_bytes_total{direction=\"in\"} 1",
-            "ginnel_relay_bytes_total{direction=\"out\"} 2",
+            "ginnel_relay_bytes_total{direction=\"in\",transport=\"tls\"} 1",
+            "ginnel_relay_bytes_total{direction=\"out\",transport=\"tls\"} 2",
+            "ginnel_relay_transport_packets_total{direction=\"in\",transport=\"tls\"} 17",
+            "ginnel_relay_transport_packets_total{direction=\"out\",transport=\"tls\"} 18",
+            "ginnel_relay_streams 19",
+            "ginnel_relay_streams_closed_total{reason=\"idle\"} 20",
+            "ginnel_relay_stream_frames_lost_total{reason=\"late\"} 21",
             "ginnel_relay_packets_total{verdict=\"forward\"} 3",
             "ginnel_relay_drops_total{reason=\"no_permission\"} 4",
             "ginnel_relay_allocations 5",

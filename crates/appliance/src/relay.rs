@@ -2,9 +2,8 @@
 //!
 //! It makes no decision about a packet or a credential; `turn-core` does.
 
-use std::collections::BTreeSet;
 use std::iter;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use match_core::{IceServer, SessionId, Side};
@@ -14,6 +13,7 @@ use turn_core::{
     Endpoint, External, ListenerId, PeerPolicy, SessionKey, SharedSecret, StaticUser, WorkerId,
 };
 
+use crate::ice::Ports;
 use crate::metrics::RelayNumbers;
 use crate::settings::{self, Peers, Range, Settings, User};
 
@@ -23,7 +23,7 @@ pub(crate) struct Bridge {
     key: SessionKey,
     /// The configured name; `None`: the one by which a client came.
     name: Option<String>,
-    ports: BTreeSet<u16>,
+    ports: Ports,
     /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server
     /// there.
     beside_loopback: Option<IpAddr>,
@@ -34,14 +34,12 @@ pub(crate) struct Bridge {
 impl Bridge {
     pub(crate) fn new(
         relay: &relay_plane::Relay,
+        ports: Ports,
         key: SessionKey,
         settings: &Settings,
         credential_s_max: u64,
     ) -> Self {
         let name = settings.server.names.first().cloned();
-        let of_key = listening_keys(settings).zip(relay.listening());
-        // What discovery adds is for discovery.
-        let ports = of_key.filter(|(key, _)| *key != DISCOVERY_KEY).map(|(_, at)| at.port()).collect();
         let reached = |ip: &&IpAddr| {
             ip.is_ipv4() && relay.listening().iter().any(|at| at.ip().is_ipv4() && at.ip().is_unspecified())
         };
@@ -54,11 +52,7 @@ impl signal_plane::Relay for Bridge {
     fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer> {
         let credential = self.key.mint(turn_core::SessionId(session.0), turn_side(side), ends_unix_s);
         let host = self.name.as_deref().unwrap_or(host);
-        let beside = self.beside_loopback.filter(|_| is_loopback(host)).map(|ip| ip.to_string());
-        let urls = iter::once(url_host(host))
-            .chain(beside)
-            .flat_map(|host| self.ports.iter().map(move |port| format!("turn:{host}:{port}?transport=udp")))
-            .collect();
+        let urls = self.ports.urls(host, self.beside_loopback.filter(|_| is_loopback(host)));
         vec![IceServer { urls, username: Some(credential.username), credential: Some(credential.password) }]
     }
 
@@ -80,14 +74,30 @@ const fn turn_side(side: Side) -> turn_core::Side {
     }
 }
 
-/// The relay's configuration. `web`: `listen.web` with the ports it has got. `listening`: the TCP sockets of
-/// this process, which must never be peers either.
-pub(crate) fn config(
-    settings: &Settings,
-    key: SessionKey,
-    web: Vec<SocketAddr>,
-    listening: Vec<SocketAddr>,
-) -> relay_plane::Config {
+/// What is listened on over TCP.
+pub(crate) struct TcpAddresses {
+    /// TURN without TLS.
+    pub(crate) turn: Vec<SocketAddr>,
+    /// TURN over TLS.
+    pub(crate) turns: Vec<SocketAddr>,
+    /// The same beside HTTPS.
+    pub(crate) web: Vec<SocketAddr>,
+    /// Without TURN.
+    pub(crate) others: Vec<SocketAddr>,
+}
+
+/// The ports that browsers are told of.
+pub(crate) fn ports(settings: &Settings, relay: &relay_plane::Relay, tcp: &TcpAddresses) -> Ports {
+    let udp = listening_keys(settings).zip(relay.listening().iter().copied());
+    // What discovery adds is for discovery.
+    let udp: Vec<_> = udp.filter(|(key, _)| *key != DISCOVERY_KEY).map(|(_, address)| address).collect();
+    let is_refused = matches!(settings.tls.source, settings::Source::SelfSigned);
+    let tls = if is_refused { Vec::new() } else { [&tcp.turns[..], &tcp.web].concat() };
+    Ports::new(&udp, &tcp.turn, &tls)
+}
+
+/// The relay's configuration. `tcp`: what is listened on over TCP, with the ports it has got.
+pub(crate) fn config(settings: &Settings, key: SessionKey, tcp: &TcpAddresses) -> relay_plane::Config {
     let relay = &settings.relay;
     let limits = relay.limits;
     let external = settings.server.external.iter();
@@ -95,7 +105,8 @@ pub(crate) fn config(
     let discovery = relay.discovery.iter().map(|it| discovery(it, &listen)).collect();
     relay_plane::Config {
         listen: listen.clone(),
-        web,
+        web: tcp.web.clone(),
+        listen_streams: [&tcp.turn[..], &tcp.turns, &tcp.web].concat(),
         workers: settings.server.workers,
         limits: AllocationLimits {
             per_side: limits.allocations_per_side.unwrap_or(0),
@@ -116,7 +127,7 @@ pub(crate) fn config(
             addresses: AddressPolicy {
                 allow: relay.allow.iter().map(range).collect(),
                 deny: relay.deny.iter().map(range).collect(),
-                listening,
+                listening: tcp.others.clone(),
                 own_ips: Vec::new(),
             },
             external: external.map(|it| External { public: it.public, local: it.local }).collect(),
@@ -169,10 +180,16 @@ fn discovery(pair: &settings::Discovery, listen: &[SocketAddr]) -> Discovery {
 
 /// The relay's counters under the names of the metrics.
 pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
-    let RelayCounters { turn, io } = counters;
+    let RelayCounters { turn, io, streams } = counters;
     RelayNumbers {
-        bytes_in: io.in_bytes,
-        bytes_out: io.out_bytes,
+        traffic: vec![("udp", io.udp), ("tcp", io.tcp), ("tls", io.tls)],
+        stream_frames_lost: vec![("late", streams.late_frames), ("overflow", streams.overflow_frames)],
+        streams_closed: vec![
+            ("idle", streams.idle),
+            ("not_turn", streams.not_turn),
+            ("stalled", streams.stalled),
+        ],
+        streams: streams.open,
         packets_by_verdict: vec![
             ("answered", turn.bindings + turn.successes + turn.errors),
             ("dropped", turn.drops.iter().sum::<u64>() + io.quic_drops),
@@ -214,12 +231,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A host as it stands in a URL: an IPv6 address in brackets, if it is not already.
-pub(crate) fn url_host(host: &str) -> String {
-    if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
-}
-
-const TURN_KEY: &str = "listen.turn";
+pub(crate) const TURN_KEY: &str = "listen.turn";
 
 const DISCOVERY_KEY: &str = "relay.nat_discovery_port";
 
@@ -237,18 +249,6 @@ mod tests {
         }
         for host in ["chat.example.org", "localhost.example.org", "192.0.2.1", "2001:db8::1"] {
             assert!(!is_loopback(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn hosts_stand_in_urls_as_rfc_7065_has_them() {
-        for (host, expected) in [
-            ("chat.example.org", "chat.example.org"),
-            ("192.0.2.1", "192.0.2.1"),
-            ("::1", "[::1]"),
-            ("[::1]", "[::1]"),
-        ] {
-            assert_eq!(url_host(host), expected);
         }
     }
 }

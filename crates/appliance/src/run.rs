@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use redact::Sensitive;
-use relay_plane::Relay;
-use relay_plane::web::{self, Caps, Decrypted, Web};
+use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
+use relay_plane::{Relay, Streams};
 use rustls::ServerConfig;
 use signal_plane::{Peer, Signal};
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use crate::limits::{
 };
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::ports;
-use crate::relay::{self, Bridge};
+use crate::relay::{self, Bridge, TcpAddresses};
 use crate::settings::{self, Settings};
 use crate::tls::{self, CertificateError, Certificates};
 
@@ -32,8 +32,8 @@ pub struct Appliance {
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
-    page_listeners: [Web; 3],
-    page_tasks: [JoinHandle<()>; 3],
+    listeners: [Web; 5],
+    tasks: [JoinHandle<()>; 5],
     signal: Signal,
     relay: Relay,
     listening: Vec<Listening>,
@@ -100,25 +100,36 @@ impl Appliance {
             listening.extend(web.addresses().iter().map(|address| listener.listening(*address)));
             Ok::<_, StartError>((web, queue))
         };
+        let (turn, turn_queue) = open(TURN, &listen.turn, None)?;
+        let (turns, turns_queue) = open(TURNS, &listen.turns, Some(certificates.tcp(&TURN_ALPN)))?;
+        let both = [&[b"http/1.1".as_slice()], &TURN_ALPN[..]].concat();
         let on_web = ports::free_for_both(&listen.web);
-        let (web, web_queue) = open(WEB, &on_web, Some(certificates.tcp(&[b"http/1.1"])))?;
+        let (web, web_queue) = open(WEB, &on_web, Some(certificates.tcp(&both)))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
 
-        let sockets =
-            [&web, &http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect();
-        let (relay, signal) = start_relay_and_signal(settings, web.addresses().to_vec(), sockets)?;
+        let tcp = TcpAddresses {
+            turn: turn.addresses().to_vec(),
+            turns: turns.addresses().to_vec(),
+            web: web.addresses().to_vec(),
+            others: [&http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect(),
+        };
+        let (relay, signal) = start_relay_and_signal(settings, &tcp)?;
         listening.splice(0..0, listening_udp(&relay, settings));
         let https = web.addresses().first().map(SocketAddr::port);
         let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
         let of_http = move |from| Peer { address: Some(from), secure: false, redirect: https };
         // All of its clients have the same address: a browser's on this machine or a proxy's.
         let of_local = |_| Peer { address: None, secure: false, redirect: None };
-        let page_tasks = [
-            tokio::spawn(feed(web_queue, signal.clone(), of_web)),
-            tokio::spawn(feed(http_queue, signal.clone(), of_http)),
-            tokio::spawn(feed(local_queue, signal.clone(), of_local)),
+        let streams = relay.streams();
+        let feed = |queue, peer| tokio::spawn(feed(queue, signal.clone(), streams.clone(), peer));
+        let tasks = [
+            feed(turn_queue, Box::new(of_web) as PeerOf),
+            feed(turns_queue, Box::new(of_web)),
+            feed(web_queue, Box::new(of_web)),
+            feed(http_queue, Box::new(of_http)),
+            feed(local_queue, Box::new(of_local)),
         ];
         let handle = relay.handle();
         metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
@@ -128,14 +139,14 @@ impl Appliance {
         let admin = Admin::new(metrics);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
-        let page_listeners = [web, http, local];
+        let listeners = [turn, turns, web, http, local];
         Ok(Self {
             certificates,
             admin,
             admin_listener,
             admin_task,
-            page_listeners,
-            page_tasks,
+            listeners,
+            tasks,
             signal,
             relay,
             listening,
@@ -153,13 +164,13 @@ impl Appliance {
     /// admin pages go last.
     pub async fn stop(self) {
         self.admin.stopping();
-        for listener in self.page_listeners {
+        for listener in self.listeners {
             listener.stop().await;
         }
         self.signal.stop().await;
         // Its workers end within one turn of their loops.
         self.relay.stop();
-        for task in self.page_tasks {
+        for task in self.tasks {
             end(task).await;
         }
         self.admin_listener.stop().await;
@@ -206,6 +217,7 @@ struct Listener {
     /// Its label in the metrics.
     name: &'static str,
     service: &'static str,
+    protocol: Option<Protocol>,
     caps: Caps,
 }
 
@@ -215,7 +227,8 @@ impl Listener {
         addresses: &[SocketAddr],
         tls: Option<Arc<ServerConfig>>,
     ) -> Result<(Web, mpsc::Receiver<Decrypted>), ListenError> {
-        let config = web::Config { addresses: addresses.to_vec(), tls, caps: self.caps };
+        let Self { protocol, caps, .. } = self;
+        let config = web::Config { addresses: addresses.to_vec(), tls, protocol, caps };
         Web::start(config).map_err(|error| ListenError {
             key: self.key,
             address: error.address,
@@ -237,11 +250,7 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
 }
 
 /// The two parts that share a key, made here and kept in memory only.
-fn start_relay_and_signal(
-    settings: &Settings,
-    web: Vec<SocketAddr>,
-    tcp: Vec<SocketAddr>,
-) -> Result<(Relay, Signal), StartError> {
+fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Relay, Signal), StartError> {
     let key = SessionKey::new(random()?);
     let refuse = |error| match error {
         relay_plane::StartError::Bind { address, source } => {
@@ -250,7 +259,7 @@ fn start_relay_and_signal(
         }
         error => StartError::Relay(error),
     };
-    let relay = Relay::start(relay::config(settings, key.clone(), web, tcp)).map_err(refuse)?;
+    let relay = Relay::start(relay::config(settings, key.clone(), tcp)).map_err(refuse)?;
     let matcher = match_core::Config {
         rooms: settings.matching.rooms,
         room_size: settings.matching.room_size,
@@ -260,7 +269,8 @@ fn start_relay_and_signal(
         require_sealed: settings.privacy.require_sealed,
         ..Default::default()
     };
-    let bridge = Bridge::new(&relay, key, settings, matcher.session_ttl_s);
+    let ports = relay::ports(settings, &relay, tcp);
+    let bridge = Bridge::new(&relay, ports, key, settings, matcher.session_ttl_s);
     let config = signal_plane::Config {
         matcher,
         origins: settings.server.origins.clone(),
@@ -313,12 +323,20 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
 
 /// Serves each stream of a queue on a task of its own, until the queue ends. The listener's limits bound the
 /// tasks, because a stream keeps its place.
-async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, peer: impl Fn(IpAddr) -> Peer) {
-    while let Some(Decrypted { stream, from }) = queue.recv().await {
-        let (signal, peer) = (signal.clone(), peer(from));
-        tokio::spawn(async move { signal.serve(stream, peer).await });
+async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, streams: Streams, peer: PeerOf) {
+    while let Some(decrypted) = queue.recv().await {
+        if decrypted.protocol == Protocol::Turn {
+            let streams = streams.clone();
+            tokio::spawn(async move { streams.serve(decrypted).await });
+        } else {
+            let (signal, peer) = (signal.clone(), peer(decrypted.from.ip()));
+            tokio::spawn(async move { signal.serve(decrypted.stream, peer).await });
+        }
     }
 }
+
+/// What signaling is told of a client.
+type PeerOf = Box<dyn Fn(IpAddr) -> Peer + Send>;
 
 async fn end(task: JoinHandle<()>) {
     task.abort();
@@ -338,10 +356,21 @@ fn class(address: IpAddr) -> &'static str {
     }
 }
 
+const TURN: Listener = Listener {
+    key: relay::TURN_KEY,
+    name: "turn",
+    service: "STUN, TURN",
+    protocol: Some(Protocol::Turn),
+    caps: WEB.caps,
+};
+
+const TURNS: Listener = Listener { key: "listen.turns", name: "turns", service: "TURN over TLS", ..TURN };
+
 const WEB: Listener = Listener {
     key: relay::WEB_KEY,
     name: "web",
-    service: "HTTPS, WebSocket",
+    service: "HTTPS, WebSocket, TURN over TLS",
+    protocol: None,
     caps: Caps {
         open: WEB_CONNECTIONS_MAX,
         open_per_prefix: WEB_CONNECTIONS_PER_PREFIX_MAX,
@@ -349,13 +378,20 @@ const WEB: Listener = Listener {
     },
 };
 
-const HTTP: Listener = Listener { key: "listen.http", name: "http", service: "to HTTPS", caps: WEB.caps };
+const HTTP: Listener = Listener {
+    key: "listen.http",
+    name: "http",
+    service: "to HTTPS",
+    protocol: Some(Protocol::Http),
+    caps: WEB.caps,
+};
 
 /// All its clients share the prefix of loopback, so the prefix has no limit of its own.
 const LOCAL: Listener = Listener {
     key: "listen.local",
     name: "local",
     service: "HTTP, WebSocket",
+    protocol: Some(Protocol::Http),
     caps: Caps {
         open: WEB_CONNECTIONS_MAX,
         open_per_prefix: WEB_CONNECTIONS_MAX,
@@ -367,6 +403,7 @@ const ADMIN: Listener = Listener {
     key: "listen.admin",
     name: "admin",
     service: "metrics, health",
+    protocol: Some(Protocol::Http),
     caps: Caps {
         open: ADMIN_CONNECTIONS_MAX,
         open_per_prefix: ADMIN_CONNECTIONS_MAX,

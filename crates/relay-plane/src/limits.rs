@@ -52,6 +52,9 @@ pub(crate) const EVENTS_PER_POLL: usize = 256;
 /// From a connection's acceptance until its decrypted stream is taken by the reader of the queue.
 pub(crate) const HANDSHAKE_MS_MAX: u64 = 5_000;
 
+/// From the end of the handshake until the byte that tells HTTP from TURN, where ALPN did not.
+pub(crate) const FIRST_BYTE_MS_MAX: u64 = 5_000;
+
 /// Decrypted streams that wait for the reader of the queue. It empties within microseconds; a longer queue
 /// would only hide that it does not.
 pub(crate) const DECRYPTED_QUEUE_MAX: usize = 64;
@@ -63,5 +66,52 @@ pub(crate) const BACKLOG_CONNECTIONS_MAX: i32 = 1_024;
 /// connection would be offered again at once, and the loop would eat a core.
 pub(crate) const ACCEPT_BACK_OFF_MS: u64 = 100;
 
+/// Opened streams that one worker has not looked at. A connection more is closed.
+pub(crate) const STREAMS_WAITING_MAX: usize = 1_024;
+
+/// Bytes of unanswered frames, and of one frame, of a stream client that has no allocation.
+pub(crate) const STREAM_UNPROVED_BYTES_MAX: usize = 2_048;
+
+/// How long a stream may be without an allocation: to make the first, or another after the last.
+pub(crate) const STREAM_UNPROVED_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a client that has ended may take for its last answers.
+pub(crate) const STREAM_LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// Bytes of one read from a stream.
+pub(crate) const STREAM_READ_BYTES: usize = 64 << 10;
+
+/// Bytes of frames that the owner has not taken; more are not read, and TCP makes the client wait.
+pub(crate) const STREAM_INBOUND_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of one write: some frames.
+pub(crate) const STREAM_BATCH_BYTES: usize = 64 << 10;
+
+/// Bytes of a peer's data that wait for a slow reader: what 8 Mbit/s are in [`STREAM_QUEUE_AGE_MAX`].
+pub(crate) const STREAM_QUEUE_BYTES_MAX: usize = 512 << 10;
+
+/// How long a peer's data waits for a slow reader. Players hold about as much; what is older comes too late.
+pub(crate) const STREAM_QUEUE_AGE_MAX: Duration = Duration::from_millis(500);
+
+/// Bytes that wait for all slow readers together. Newer data is dropped then.
+pub(crate) const STREAM_QUEUES_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes of answers that a client has not read; one that asks for more is closed.
+pub(crate) const STREAM_ANSWERS_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes that the kernel takes before it could send them: enough to keep it busy between two wakings.
+pub(crate) const STREAM_UNSENT_BYTES: u32 = 64 << 10;
+
+/// How long sent bytes may stay unacknowledged before the kernel gives a connection up.
+pub(crate) const STREAM_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
+/// When the kernel asks a silent client whether it is there, how often, and how many times in vain.
+pub(crate) const STREAM_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+pub(crate) const STREAM_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const STREAM_KEEPALIVE_PROBES: u32 = 3;
+
+const _: () = assert!(stun_wire::limits::STREAM_FRAME_BYTES_MAX < STREAM_INBOUND_BYTES_MAX);
+const _: () = assert!(stun_wire::limits::STREAM_FRAME_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
+const _: () = assert!(STREAM_UNPROVED_BYTES_MAX <= STREAM_READ_BYTES);
 const _: () = assert!(LISTENERS_MAX <= 256 && WORKERS_MAX <= u16::MAX as usize);
 const _: () = assert!(BURST_BYTES_MAX < RECEIVE_BYTES && RECEIVE_BYTES < OUTBOX_BYTES_MAX);

@@ -1,4 +1,5 @@
-//! What is told to a worker from outside its thread. Not packets: those never change threads.
+//! What is told to a worker from outside its thread. Not packets: those of datagram clients never change
+//! threads, and those of stream clients lie in their [`Link`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use mio::Waker;
 use turn_core::{Notice, SessionId};
 
-use crate::limits::{ENDINGS_MAX, NOTICES_MAX};
+use crate::limits::{ENDINGS_MAX, NOTICES_MAX, STREAMS_WAITING_MAX};
+use crate::streams::Link;
 
 /// The sending end; clones reach the same worker.
 #[derive(Clone)]
@@ -44,6 +46,31 @@ impl Mailbox {
         true
     }
 
+    /// Leaves word of a new stream; `false` where too many wait.
+    pub(crate) fn open_stream(&self, link: Arc<Link>) -> bool {
+        let mut letters = self.lock();
+        if letters.opened >= STREAMS_WAITING_MAX {
+            return false;
+        }
+        letters.opened += 1;
+        letters.streams.push_back(StreamLetter::Opened(link));
+        drop(letters);
+        self.wake();
+        true
+    }
+
+    /// Leaves word of a stream that is known: at most one letter of each kind waits for each.
+    pub(crate) fn tell_of_stream(&self, letter: StreamLetter) {
+        let mut letters = self.lock();
+        // Who left the first has woken the worker, and it has not come yet.
+        let is_first = letters.streams.is_empty();
+        letters.streams.push_back(letter);
+        drop(letters);
+        if is_first {
+            self.wake();
+        }
+    }
+
     /// Asks the worker to return from its loop.
     pub(crate) fn stop(&self) {
         self.lock().stop = true;
@@ -71,7 +98,20 @@ impl Mailbox {
 pub(crate) struct Letters {
     pub(crate) notices: VecDeque<Notice>,
     pub(crate) endings: VecDeque<(SessionId, u64)>,
+    /// In the order in which they were left.
+    pub(crate) streams: VecDeque<StreamLetter>,
+    opened: usize,
     pub(crate) stop: bool,
+}
+
+/// What happens to a stream.
+pub(crate) enum StreamLetter {
+    /// It is there.
+    Opened(Arc<Link>),
+    /// Its owner has something to take.
+    Ready(Arc<Link>),
+    /// It is gone.
+    Closed(Arc<Link>),
 }
 
 struct Inner {

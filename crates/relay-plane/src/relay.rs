@@ -16,6 +16,7 @@ use crate::mailbox::Mailbox;
 use crate::quic::{Queue, QuicSocket};
 use crate::socket::Socket;
 use crate::stats::{Publisher, RelayCounters};
+use crate::streams::{StreamCounters, Streams, Sums};
 use crate::worker::{WAKE, Worker};
 
 /// What a relay needs to start.
@@ -24,6 +25,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// UDP addresses for STUN, TURN and QUIC.
     pub web: Vec<SocketAddr>,
+    /// TCP addresses whose decrypted streams will be handed to [`Relay::streams`].
+    pub listen_streams: Vec<SocketAddr>,
     /// Threads; 0: one per core.
     pub workers: usize,
     /// Limits that hold across workers.
@@ -38,6 +41,7 @@ pub struct Config {
 /// A running relay: one thread per worker. Dropping it stops it.
 pub struct Relay {
     handle: Handle,
+    streams: Streams,
     threads: Vec<JoinHandle<()>>,
     /// Those of `Config::listen`, then those of `Config::web`.
     listening: Vec<SocketAddr>,
@@ -53,6 +57,7 @@ pub struct Handle {
     counters: Vec<Arc<Mutex<RelayCounters>>>,
     directory: Arc<Mutex<Directory>>,
     clock: Clock,
+    streams: Arc<Sums>,
 }
 
 impl Relay {
@@ -61,7 +66,7 @@ impl Relay {
     /// # Errors
     /// [`StartError`], and nothing is left running.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let count = config.listen.len() + config.web.len();
+        let count = (config.listen.len() + config.web.len()).max(config.listen_streams.len());
         if count > LISTENERS_MAX {
             return Err(StartError::TooManyListeners { count, most: LISTENERS_MAX });
         }
@@ -72,23 +77,32 @@ impl Relay {
         for &address in config.listen.iter().chain(&config.web) {
             listening.push(bind_for_all(address, &mut sockets)?);
         }
-        let shared = config.listen.len()..count;
-        let queues: Vec<_> = (0..count).map(|place| shared.contains(&place).then(Queue::default)).collect();
+        let shared = config.listen.len()..listening.len();
+        let queues = (0..listening.len()).map(|place| shared.contains(&place).then(Queue::default));
+        let queues: Vec<_> = queues.collect();
         let quic = quic_sockets(&sockets[0], &queues).map_err(StartError::System)?;
-        let rules = complete(config.turn, &listening, workers).map_err(StartError::System)?;
+        let sockets_of_ours = [&listening[..], &config.listen_streams].concat();
+        let rules = complete(config.turn, &sockets_of_ours, workers).map_err(StartError::System)?;
         let key = (random_u64()?, random_u64()?);
         let directory = Arc::new(Mutex::new(Directory::new(config.limits, config.bandwidth, key)));
         let own_ips = rules.addresses.own_ips.clone();
-        let handle =
-            Handle { mailboxes: Vec::new(), counters: Vec::new(), directory: Arc::clone(&directory), clock };
-        let mut relay = Self { handle, threads: Vec::new(), listening, quic, own_ips };
+        let mut handle = Handle {
+            mailboxes: Vec::new(),
+            counters: Vec::new(),
+            streams: Arc::default(),
+            directory: Arc::clone(&directory),
+            clock,
+        };
         let mut built = Vec::new();
         for (index, listeners) in sockets.into_iter().enumerate() {
             let worker = WorkerId(u16::try_from(index).expect("at most WORKERS_MAX"));
             let rules = turn_core::Config { worker, ..rules.clone() };
             let server = Server::new(rules, Arc::clone(&directory), random_seed()?);
-            built.push(relay.build(server, listeners, queues.clone(), clock).map_err(StartError::System)?);
+            built.push(handle.build(server, listeners, queues.clone()).map_err(StartError::System)?);
         }
+        let sums = Arc::clone(&handle.streams);
+        let streams = Streams::new(&handle.mailboxes, &config.listen_streams, clock, sums);
+        let mut relay = Self { handle, streams, threads: Vec::new(), listening, quic, own_ips };
         for (index, worker) in built.into_iter().enumerate() {
             let others = relay.handle.mailboxes.clone();
             let thread = std::thread::Builder::new()
@@ -105,7 +119,12 @@ impl Relay {
         self.handle.clone()
     }
 
-    /// The addresses it listens on, those of [`Config::listen`] before those of [`Config::web`], with the
+    /// Where TURN clients on streams are handed in.
+    pub fn streams(&self) -> Streams {
+        self.streams.clone()
+    }
+
+    /// The UDP addresses it listens on, those of [`Config::listen`] before those of [`Config::web`], with the
     /// ports the kernel chose where the configuration said 0.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
@@ -124,21 +143,6 @@ impl Relay {
     /// Stops all workers and waits for them.
     pub fn stop(mut self) {
         self.stop_all();
-    }
-
-    fn build(
-        &mut self,
-        server: Server,
-        listeners: Vec<Socket>,
-        quic: Vec<Option<Queue>>,
-        clock: Clock,
-    ) -> io::Result<Worker> {
-        let poll = Poll::new()?;
-        let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKE)?);
-        let (publisher, counters) = Publisher::new();
-        self.handle.mailboxes.push(mailbox.clone());
-        self.handle.counters.push(counters);
-        Worker::new(server, poll, listeners, quic, mailbox, clock, publisher)
     }
 
     fn stop_all(&mut self) {
@@ -176,7 +180,22 @@ impl Handle {
         for counters in &self.counters {
             sum.add(&counters.lock().expect("nobody panics while holding counters"));
         }
+        sum.streams = StreamCounters::from(&*self.streams);
         sum
+    }
+
+    fn build(
+        &mut self,
+        server: Server,
+        listeners: Vec<Socket>,
+        quic: Vec<Option<Queue>>,
+    ) -> io::Result<Worker> {
+        let poll = Poll::new()?;
+        let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKE)?);
+        let (publisher, counters) = Publisher::new();
+        self.mailboxes.push(mailbox.clone());
+        self.counters.push(counters);
+        Worker::new(server, poll, listeners, quic, mailbox, self.clock, publisher)
     }
 }
 
@@ -198,7 +217,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// More listening addresses than can be told apart.
-    #[error("{count} UDP listening addresses; at most {most} are possible")]
+    #[error("{count} listening addresses of one transport; at most {most} are possible")]
     TooManyListeners {
         /// Configured.
         count: usize,

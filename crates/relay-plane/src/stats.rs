@@ -6,18 +6,17 @@ use std::time::Duration;
 use turn_core::Counters;
 
 use crate::limits::PUBLISH_INTERVAL;
+use crate::streams::{StreamCounters, Transport};
 
 /// What went over the wire, whatever became of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IoCounters {
-    /// Datagrams received.
-    pub in_packets: u64,
-    /// Bytes of those, without UDP and IP headers.
-    pub in_bytes: u64,
-    /// Datagrams sent.
-    pub out_packets: u64,
-    /// Bytes of those.
-    pub out_bytes: u64,
+    /// Datagrams, without UDP and IP headers.
+    pub udp: Traffic,
+    /// Frames of bare streams.
+    pub tcp: Traffic,
+    /// Frames of TLS streams, as they are inside.
+    pub tls: Traffic,
     /// Datagrams the kernel did not take, because its buffer was full or there is no way to the receiver.
     pub send_failures: u64,
     /// Datagrams that were handed over as QUIC.
@@ -28,6 +27,19 @@ pub struct IoCounters {
     pub lost_notices: u64,
 }
 
+/// Packets and bytes of one transport: datagrams, or frames on streams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Received.
+    pub in_packets: u64,
+    /// Bytes of those.
+    pub in_bytes: u64,
+    /// Sent, or queued for a stream.
+    pub out_packets: u64,
+    /// Bytes of those.
+    pub out_bytes: u64,
+}
+
 /// All that a worker counts, or the sum over workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayCounters {
@@ -35,16 +47,35 @@ pub struct RelayCounters {
     pub turn: Counters,
     /// Traffic.
     pub io: IoCounters,
+    /// Stream connections, of all workers together.
+    pub streams: StreamCounters,
+}
+
+impl IoCounters {
+    pub(crate) const fn of_stream(&mut self, transport: Transport) -> &mut Traffic {
+        match transport {
+            Transport::Tcp => &mut self.tcp,
+            Transport::Tls => &mut self.tls,
+        }
+    }
+}
+
+impl Traffic {
+    fn add(&mut self, other: &Self) {
+        self.in_packets += other.in_packets;
+        self.in_bytes += other.in_bytes;
+        self.out_packets += other.out_packets;
+        self.out_bytes += other.out_bytes;
+    }
 }
 
 impl RelayCounters {
     /// Adds another worker's numbers.
     pub(crate) fn add(&mut self, other: &Self) {
         self.turn.add(&other.turn);
-        self.io.in_packets += other.io.in_packets;
-        self.io.in_bytes += other.io.in_bytes;
-        self.io.out_packets += other.io.out_packets;
-        self.io.out_bytes += other.io.out_bytes;
+        self.io.udp.add(&other.io.udp);
+        self.io.tcp.add(&other.io.tcp);
+        self.io.tls.add(&other.io.tls);
         self.io.send_failures += other.io.send_failures;
         self.io.quic_packets += other.io.quic_packets;
         self.io.quic_drops += other.io.quic_drops;
@@ -76,7 +107,7 @@ impl Publisher {
         if self.due().is_none_or(|due| now < due) {
             return;
         }
-        let counters = RelayCounters { turn: turn.clone(), io: *io };
+        let counters = RelayCounters { turn: turn.clone(), io: *io, ..RelayCounters::default() };
         *self.shared.lock().expect("nobody panics while holding counters") = counters;
         self.published = now;
         self.dirty = false;

@@ -1,11 +1,11 @@
-//! The TCP listeners for pages and signaling: accept, bound, decrypt, hand over.
+//! The TCP listeners: accept, bound, decrypt, tell HTTP from TURN, hand over.
 //!
-//! It does not read a byte of what is decrypted; HTTP is the business of whoever reads the queue. A
-//! connection over a limit is closed without an answer: an answer would cost the handshake that the limit
-//! spares.
+//! It reads no more of what is decrypted than the first byte; what follows is the business of whoever reads
+//! the queue. A connection over a limit is closed without an answer: an answer would cost the handshake that
+//! the limit spares. RFC 7443 (ALPN of STUN and TURN).
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +15,21 @@ use std::time::Duration;
 
 use redact::Sensitive;
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::{Domain, Socket, Type};
+use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
+use stun_wire::{FirstByte, Frame};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::limits::{ACCEPT_BACK_OFF_MS, BACKLOG_CONNECTIONS_MAX, DECRYPTED_QUEUE_MAX, HANDSHAKE_MS_MAX};
+use crate::limits::{
+    ACCEPT_BACK_OFF_MS, BACKLOG_CONNECTIONS_MAX, DECRYPTED_QUEUE_MAX, FIRST_BYTE_MS_MAX, HANDSHAKE_MS_MAX,
+};
+use crate::streams::Transport;
 
 /// A group of listening addresses that share limits and one queue of decrypted streams.
 ///
@@ -42,6 +48,8 @@ pub struct Config {
     pub addresses: Vec<SocketAddr>,
     /// With it, connections start with a TLS handshake; without, they are handed over as they are.
     pub tls: Option<Arc<ServerConfig>>,
+    /// What is spoken; `None`: either, told apart by ALPN or, without it, by the first byte.
+    pub protocol: Option<Protocol>,
     /// How many connections at once.
     pub caps: Caps,
 }
@@ -62,12 +70,27 @@ pub struct Decrypted {
     /// The stream; its place among the open connections is free again when it is dropped.
     pub stream: Stream,
     /// The client's address.
-    pub from: IpAddr,
+    pub from: SocketAddr,
+    /// The address it reached.
+    pub to: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
+/// What is spoken on a connection, or on all of a listener's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 and what it upgrades to.
+    Http,
+    /// STUN and TURN.
+    Turn,
 }
 
 /// Plain or decrypted TCP stream.
 pub struct Stream {
     io: Io,
+    /// Already read, to be read again.
+    first: Option<u8>,
     _place: Place,
 }
 
@@ -86,7 +109,7 @@ pub struct Counters {
     pub refused_handshakes: u64,
     /// Closed: the handshake failed.
     pub handshake_failed: u64,
-    /// Closed: not handed over within the deadline.
+    /// Closed: not handed over within the deadline, or silent after the handshake where the first byte tells.
     pub handshake_late: u64,
 }
 
@@ -119,6 +142,7 @@ impl Web {
         let (queue, decrypted) = mpsc::channel(DECRYPTED_QUEUE_MAX);
         let shared = Arc::new(Shared {
             tls: config.tls.map(TlsAcceptor::from),
+            protocol: config.protocol,
             handshakes: Arc::new(Semaphore::new(config.caps.handshakes)),
             open: Mutex::new(Open { total: 0, by_prefix: HashMap::new() }),
             caps: config.caps,
@@ -160,12 +184,76 @@ impl Drop for Web {
     }
 }
 
+impl Stream {
+    /// The TCP connection below.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match &self.io {
+            Io::Plain(stream) => stream,
+            Io::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    pub(crate) const fn transport(&self) -> Transport {
+        match &self.io {
+            Io::Plain(_) => Transport::Tcp,
+            Io::Tls(_) => Transport::Tls,
+        }
+    }
+
+    /// Takes the frames of [`Stream::poll_write_frames`] whole, however many: their number has a bound.
+    pub(crate) fn expect_frames(&mut self) {
+        if let Io::Tls(stream) = &mut self.io {
+            stream.get_mut().1.set_buffer_limit(None);
+        }
+    }
+
+    /// Writes TURN frames, several at once, each in a TLS record of its own: some clients take what a record
+    /// holds for one message. They are on their way after a flush.
+    pub(crate) fn poll_write_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_write(cx, frames),
+            Io::Tls(stream) => {
+                let mut rest = frames;
+                while let Ok(Frame::Whole { taken, .. }) = Frame::first(rest, STREAM_FRAME_BYTES_MAX) {
+                    stream.get_mut().1.writer().write_all(&rest[..taken])?;
+                    rest = &rest[taken..];
+                }
+                Poll::Ready(Ok(frames.len() - rest.len()))
+            }
+        }
+    }
+
+    /// What the client speaks: by the protocol it agreed to, or by its first byte, which is awaited.
+    async fn tell_protocol(&mut self) -> io::Result<Protocol> {
+        if let Io::Tls(stream) = &self.io
+            && let Some(agreed) = stream.get_ref().1.alpn_protocol()
+        {
+            return Ok(if TURN_ALPN.contains(&agreed) { Protocol::Turn } else { Protocol::Http });
+        }
+        let first = self.read_u8().await?;
+        self.first = Some(first);
+        // A TURN client starts with a STUN message; ChannelData, whose first byte may be that of a GET, comes
+        // after an allocation only.
+        Ok(if FirstByte::of(&[first]) == FirstByte::Stun { Protocol::Turn } else { Protocol::Http })
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if buffer.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            buffer.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.get_mut().io {
             Io::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Io::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -203,6 +291,7 @@ enum Io {
 
 struct Shared {
     tls: Option<TlsAcceptor>,
+    protocol: Option<Protocol>,
     handshakes: Arc<Semaphore>,
     open: Mutex<Open>,
     caps: Caps,
@@ -259,6 +348,25 @@ impl Shared {
         Some((Place { shared: Arc::clone(self), prefix }, permit))
     }
 
+    /// From an accepted connection to one whose protocol is known, each step in its time.
+    async fn make_ready(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+        place: Place,
+        permit: OwnedSemaphorePermit,
+    ) -> io::Result<Decrypted> {
+        let to = stream.local_addr()?;
+        let io = timeout(Duration::from_millis(HANDSHAKE_MS_MAX), self.decrypt(stream)).await??;
+        drop(permit);
+        let mut stream = Stream { io, first: None, _place: place };
+        let protocol = match self.protocol {
+            Some(protocol) => protocol,
+            None => timeout(Duration::from_millis(FIRST_BYTE_MS_MAX), stream.tell_protocol()).await??,
+        };
+        Ok(Decrypted { stream, from, to, protocol })
+    }
+
     async fn decrypt(&self, stream: TcpStream) -> io::Result<Io> {
         // Signaling frames are small and awaited; without it they would wait for acknowledgements.
         stream.set_nodelay(true)?;
@@ -297,7 +405,7 @@ impl Drop for Place {
 
 impl From<IpAddr> for Prefix {
     fn from(address: IpAddr) -> Self {
-        match address {
+        match address.to_canonical() {
             IpAddr::V4(address) => {
                 let [a, b, c, _] = address.octets();
                 Self::V4([a, b, c])
@@ -311,7 +419,7 @@ impl From<IpAddr> for Prefix {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     if address.is_ipv6() {
         // Otherwise [::] would take the IPv4 port too, and 0.0.0.0 beside it would fail.
         socket.set_only_v6(true)?;
@@ -336,8 +444,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, queue: mpsc::Sender<
         match accepted {
             Ok((stream, from)) => {
                 starved = false;
-                let from = from.ip().to_canonical();
-                if let Some((place, permit)) = shared.admit(from) {
+                if let Some((place, permit)) = shared.admit(from.ip()) {
                     handshakes.spawn(hand_over(stream, from, place, permit, queue.clone()));
                 }
             }
@@ -355,21 +462,21 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, queue: mpsc::Sender<
 
 async fn hand_over(
     stream: TcpStream,
-    from: IpAddr,
+    from: SocketAddr,
     place: Place,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     queue: mpsc::Sender<Decrypted>,
 ) {
     let shared = Arc::clone(&place.shared);
-    let deadline = Duration::from_millis(HANDSHAKE_MS_MAX);
-    let handed_over = tokio::time::timeout(deadline, async {
-        let io = shared.decrypt(stream).await.ok()?;
-        queue.send(Decrypted { stream: Stream { io, _place: place }, from }).await.ok()
-    });
+    let handed_over = async {
+        let decrypted = shared.make_ready(stream, from, place, permit).await?;
+        let sent = timeout(Duration::from_millis(HANDSHAKE_MS_MAX), queue.send(decrypted)).await?;
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    };
     count(match handed_over.await {
-        Ok(Some(())) => &shared.sums.handed_over,
-        Ok(None) => &shared.sums.handshake_failed,
-        Err(_late) => &shared.sums.handshake_late,
+        Ok(()) => &shared.sums.handed_over,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => &shared.sums.handshake_late,
+        Err(_) => &shared.sums.handshake_failed,
     });
 }
 
@@ -384,3 +491,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
+
+/// What a TURN or STUN client may ask for in its handshake, RFC 7443.
+pub const TURN_ALPN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];

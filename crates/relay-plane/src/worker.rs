@@ -1,5 +1,7 @@
 //! One thread, one event loop, one `turn-core`: receives, asks for the verdict, executes it.
 
+mod streams;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use crate::outbox::{Exit, Outbox, Way};
 use crate::quic::Queue;
 use crate::socket::{ReceiveBuffers, Socket};
 use crate::stats::{IoCounters, Publisher};
+use crate::streams::{StreamTable, Worth};
 
 /// Everything one worker owns. Built on the starting thread, so that what cannot be had is known at once;
 /// then moved into its own.
@@ -31,6 +34,7 @@ pub(crate) struct Worker {
     relays: BTreeMap<u16, Socket>,
     /// Sockets that may have more than one turn's worth to read.
     unfinished: Vec<Exit>,
+    streams: StreamTable,
     mailbox: Mailbox,
     /// Everyone's mailboxes, by worker.
     others: Vec<Mailbox>,
@@ -62,6 +66,7 @@ impl Worker {
             quic,
             relays: BTreeMap::new(),
             unfinished: Vec::new(),
+            streams: StreamTable::default(),
             mailbox,
             others: Vec::new(),
             clock,
@@ -129,7 +134,14 @@ impl Worker {
         for notice in letters.notices {
             self.server.handle_notice(now, notice);
         }
+        // After the notices, so that frames find the routes that were offered before they came.
+        for letter in letters.streams {
+            self.read_stream_letter(letter, now);
+        }
         self.publisher.touch();
+        if letters.stop {
+            self.streams.drain().for_each(|link| link.finish());
+        }
         letters.stop
     }
 
@@ -156,7 +168,7 @@ impl Worker {
                 }
             }
             self.carry_out(now);
-            if self.outbox.is_full() {
+            if self.outbox.is_full() || self.streams.is_full() {
                 self.flush();
             }
             if !more {
@@ -173,8 +185,8 @@ impl Worker {
         let quic = self.quic[usize::from(listener.0)].as_ref();
         let mut reply = Vec::new();
         for datagram in datagrams {
-            self.io.in_packets += 1;
-            self.io.in_bytes += datagram.len() as u64;
+            self.io.udp.in_packets += 1;
+            self.io.udp.in_bytes += datagram.len() as u64;
             if let Some(quic) = quic {
                 match self.server.handle_shared(&tuple, datagram) {
                     Owner::Turn => {}
@@ -192,7 +204,8 @@ impl Worker {
             }
             match self.server.handle_client(now, tuple, datagram, &mut reply) {
                 Verdict::Forward { hop, payload } => {
-                    forward(&mut self.outbox, &self.listeners, &self.relays, hop, payload);
+                    let streams = &mut self.streams;
+                    forward(&mut self.outbox, &self.listeners, &self.relays, streams, hop, payload);
                 }
                 Verdict::Reply => {
                     let segments = self.listeners[usize::from(listener.0)].burst_segments_max();
@@ -209,11 +222,12 @@ impl Worker {
         let (meta, datagrams) = self.buffers.datagrams(index);
         let peer = PeerAddr(meta.addr);
         for datagram in datagrams {
-            self.io.in_packets += 1;
-            self.io.in_bytes += datagram.len() as u64;
+            self.io.udp.in_packets += 1;
+            self.io.udp.in_bytes += datagram.len() as u64;
             match self.server.handle_peer(now, port, peer, datagram) {
                 Verdict::Forward { hop, payload } => {
-                    forward(&mut self.outbox, &self.listeners, &self.relays, hop, payload);
+                    let streams = &mut self.streams;
+                    forward(&mut self.outbox, &self.listeners, &self.relays, streams, hop, payload);
                 }
                 Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
                 Verdict::Reply | Verdict::Later => {}
@@ -225,6 +239,14 @@ impl Worker {
     fn carry_out(&mut self, now: Now) {
         while let Some(event) = self.server.poll_event() {
             match event {
+                Event::Send { to, message } if to.listener.is_stream() => {
+                    self.streams.push(&to, Worth::Answer, |out| out.extend_from_slice(&message));
+                }
+                Event::Released { client } => {
+                    if let Some(link) = self.streams.find(&client) {
+                        link.set_holds_allocation(false);
+                    }
+                }
                 Event::Send { to, message } => {
                     self.outbox.push(way_to_client(&to), 1, |out| out.extend_from_slice(&message));
                 }
@@ -273,15 +295,16 @@ impl Worker {
         }
     }
 
-    /// Sends everything in the outbox.
+    /// Sends everything in the outbox and to streams.
     fn flush(&mut self) {
-        let Self { outbox, listeners, relays, io, .. } = self;
+        let Self { outbox, listeners, relays, streams, io, .. } = self;
+        streams.flush(self.clock.now().mono, io);
         outbox.drain(|exit, burst, segments| {
             let Some(socket) = socket_of(listeners, relays, exit) else { return };
             match socket.send(&burst) {
                 Ok(()) => {
-                    io.out_packets += segments as u64;
-                    io.out_bytes += burst.contents.len() as u64;
+                    io.udp.out_packets += segments as u64;
+                    io.udp.out_bytes += burst.contents.len() as u64;
                 }
                 Err(error) => {
                     io.send_failures += segments as u64;
@@ -297,10 +320,14 @@ fn forward(
     outbox: &mut Outbox,
     listeners: &[Socket],
     relays: &BTreeMap<u16, Socket>,
+    streams: &mut StreamTable,
     hop: Hop,
     payload: &[u8],
 ) {
     match hop {
+        Hop::Client { to, framing } if to.listener.is_stream() => {
+            streams.push(&to, Worth::Data, |out| framing.write(payload, out));
+        }
         Hop::Client { to, framing } => {
             let listener = usize::from(to.listener.0);
             // A Data indication has an identifier of its own and may differ in length: still a legal burst.

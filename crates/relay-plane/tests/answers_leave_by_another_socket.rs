@@ -29,6 +29,7 @@ fn start(listen: [SocketAddr; 4]) -> Relay {
     };
     Relay::start(Config {
         listen: listen.to_vec(),
+        listen_streams: Vec::new(),
         web: Vec::new(),
         workers: 3,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },

@@ -17,6 +17,7 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
     Relay::start(Config {
         listen: listen.iter().map(|address| address.parse().expect("an address")).collect(),
         web: Vec::new(),
+        listen_streams: Vec::new(),
         workers,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
         bandwidth: BandwidthLimits::default(),

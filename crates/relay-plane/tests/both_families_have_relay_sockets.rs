@@ -25,6 +25,7 @@ fn start() -> Relay {
     Relay::start(Config {
         listen: vec![SocketAddr::new(V4, 0)],
         web: Vec::new(),
+        listen_streams: Vec::new(),
         workers: 2,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
         bandwidth: BandwidthLimits::default(),

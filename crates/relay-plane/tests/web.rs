@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_plane::web::{Caps, Config, Counters, Decrypted, Web};
+use relay_plane::web::{Caps, Config, Counters, Decrypted, Protocol, Web};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ async fn a_decrypted_stream_carries_bytes_both_ways_and_frees_its_place() {
         answer
     });
     let mut decrypted = soon(queue.recv()).await.unwrap();
-    assert!(decrypted.from.is_loopback());
+    assert!(decrypted.from.ip().is_loopback());
     let mut request = [0; 4];
     soon(decrypted.stream.read_exact(&mut request)).await.unwrap();
     assert_eq!(&request, b"ping");
@@ -112,7 +112,7 @@ async fn stop_closes_the_listener_and_ends_the_queue_but_not_the_streams() {
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_tells_no_address() {
     let (_web, _queue, address) = start(None, ROOMY);
-    let config = Config { addresses: vec![address], tls: None, caps: ROOMY };
+    let config = Config { addresses: vec![address], tls: None, protocol: Some(Protocol::Http), caps: ROOMY };
     let error = Web::start(config).map(|_| ()).unwrap_err();
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
     let told = format!("{error} {error:?}");
@@ -123,7 +123,7 @@ const ROOMY: Caps = Caps { open: 100, open_per_prefix: 100, handshakes: 100 };
 
 fn start(tls: Option<Arc<ServerConfig>>, caps: Caps) -> (Web, Receiver<Decrypted>, SocketAddr) {
     let addresses = vec!["127.0.0.1:0".parse().unwrap()];
-    let (web, queue) = Web::start(Config { addresses, tls, caps }).unwrap();
+    let (web, queue) = Web::start(Config { addresses, tls, protocol: Some(Protocol::Http), caps }).unwrap();
     let address = web.addresses()[0];
     (web, queue, address)
 }

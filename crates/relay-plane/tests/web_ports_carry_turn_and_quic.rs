@@ -19,6 +19,7 @@ fn start(web: &str) -> (Relay, Arc<QuicSocket>) {
     let mut relay = Relay::start(Config {
         listen: Vec::new(),
         web: vec![web.parse().expect("an address")],
+        listen_streams: Vec::new(),
         workers: 2,
         limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
         bandwidth: BandwidthLimits::default(),

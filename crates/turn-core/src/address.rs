@@ -7,8 +7,21 @@ use std::net::{IpAddr, SocketAddr};
 use redact::Kind as _;
 
 /// Which of the appliance's listening addresses, by its place in the configuration; the same on every worker.
+/// Those of streams ([`ListenerId::stream`]) are counted apart from those of datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(pub u8);
+
+impl ListenerId {
+    /// The listening address for streams (TCP, TLS) at this place, below 128.
+    pub const fn stream(place: u8) -> Self {
+        Self(place | STREAM)
+    }
+
+    /// Whether clients come to it by streams: they have proved their address, and their end is noticed.
+    pub const fn is_stream(self) -> bool {
+        self.0 & STREAM != 0
+    }
+}
 
 /// Client and server transport address and protocol, RFC 8656 §2. The listener stands for the server's port
 /// and the protocol.
@@ -95,3 +108,6 @@ impl Prefix {
         }
     }
 }
+
+/// The bit of a [`ListenerId`] that says stream.
+const STREAM: u8 = 0x80;

@@ -226,6 +226,14 @@ impl Server {
         self.settle(now.mono);
     }
 
+    /// A stream client's connection is over, and so are its allocations.
+    pub fn handle_client_gone(&mut self, now: Now, client: FiveTuple) {
+        while let Some(slots) = self.by_tuple.get(&client) {
+            self.remove(slots.first(), now.mono);
+        }
+        self.settle(now.mono);
+    }
+
     /// Ends what has run out.
     pub fn handle_deadline(&mut self, now: Now) {
         while let Some(slot) = self.deadlines.due(now.mono) {
@@ -246,6 +254,16 @@ impl Server {
         [self.deadlines.next(), reserved].into_iter().flatten().min()
     }
 
+    /// Which worker's it is.
+    pub const fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    /// Whether this client has an allocation.
+    pub fn holds_allocation(&self, client: &FiveTuple) -> bool {
+        self.by_tuple.contains_key(client)
+    }
+
     /// What was counted so far.
     pub const fn counters(&self) -> &Counters {
         &self.counters
@@ -258,7 +276,7 @@ impl Server {
         datagram: &'d [u8],
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
-        if self.addresses.is_hopeless_source(tuple.client.0) {
+        if !tuple.listener.is_stream() && self.addresses.is_hopeless_source(tuple.client.0) {
             return Verdict::Drop(DropReason::HopelessSource);
         }
         let Ok(message) = Message::parse(datagram) else { return Verdict::Drop(DropReason::BadMessage) };
@@ -341,6 +359,9 @@ impl Server {
             None => {
                 self.spent.add(&allocation.tuple, allocation.made_by, now);
                 self.by_tuple.swap_remove(&allocation.tuple);
+                if allocation.tuple.listener.is_stream() {
+                    self.events.push_back(Event::Released { client: allocation.tuple });
+                }
             }
         }
         self.by_port.swap_remove(&port);
@@ -389,9 +410,9 @@ impl Server {
         }
     }
 
-    /// Whether a sender that has proved nothing gets an answer.
+    /// Whether a sender that has proved nothing gets an answer. One on a stream has proved its address.
     fn may_answer(&mut self, tuple: &FiveTuple, now: Now) -> bool {
-        self.answers.admits(tuple.client, now.mono, &mut self.random)
+        tuple.listener.is_stream() || self.answers.admits(tuple.client, now.mono, &mut self.random)
     }
 
     fn count(&mut self, verdict: &Verdict<'_>) {

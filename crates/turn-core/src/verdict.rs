@@ -104,6 +104,11 @@ pub enum Event {
         /// Its port.
         port: u16,
     },
+    /// The last allocation of a stream client ended, while its connection lives.
+    Released {
+        /// The client.
+        client: FiveTuple,
+    },
     /// Hand a notice to another worker's [`crate::Server::handle_notice`]. Notices between two workers keep
     /// their order; one that is lost is made up for when traffic asks again.
     Tell {

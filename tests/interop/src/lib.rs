@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 pub struct Appliance {
     process: Child,
     folder: PathBuf,
-    /// Where TURN answers.
+    /// Where TURN answers, over UDP and TCP.
     pub turn: SocketAddr,
+    /// Where TURN over TLS answers.
+    pub turns: SocketAddr,
     /// Where `/metrics` answers.
     pub admin: SocketAddr,
 }
@@ -36,7 +38,7 @@ impl Appliance {
     /// # Panics
     /// As [`Appliance::start`] does.
     pub fn start_with(ip: IpAddr, relay: &str) -> Self {
-        Self::start_on(&[free_udp(ip)], relay)
+        Self::start_on(&[SocketAddr::new(ip, free_port(&[ip]))], relay)
     }
 
     /// The same on these addresses; the first is [`Appliance::turn`].
@@ -45,7 +47,8 @@ impl Appliance {
     /// As [`Appliance::start`] does.
     pub fn start_on(listen: &[SocketAddr], relay: &str) -> Self {
         let folder = fresh_folder();
-        let (turn, local, admin) = (listen[0], free_tcp(), free_tcp());
+        let (turn, turns) = (listen[0], free_tcp(listen[0].ip()));
+        let (local, admin) = (free_tcp(LOOPBACK), free_tcp(LOOPBACK));
         let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
         let listen = listen.join(", ");
         let password = folder.join("password");
@@ -55,7 +58,8 @@ impl Appliance {
         // Above the ports that the system gives out by itself, of which `turn` is one.
         let configuration = format!(
             "version = 1\n\
-             [listen]\nturn = [{listen}]\nweb = []\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
+             [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = []\n\
+             local = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              secret_file = \"secrets\"\n{relay}\n\
@@ -75,7 +79,7 @@ impl Appliance {
             .stderr(log)
             .spawn()
             .expect("the binary; build it: cargo build --release -p ginnel");
-        let mut appliance = Self { process, folder, turn, admin };
+        let mut appliance = Self { process, folder, turn, turns, admin };
         appliance.wait_until_ready();
         appliance
     }
@@ -193,17 +197,18 @@ pub fn free_udp(ip: IpAddr) -> SocketAddr {
     socket.local_addr().expect("a bound socket")
 }
 
-/// A UDP port that nobody uses at the moment on any of these addresses.
+/// A port that nobody uses at the moment, over UDP or TCP, on any of these addresses.
 ///
 /// # Panics
 /// Where there is none.
 pub fn free_port(ips: &[IpAddr]) -> u16 {
-    let free = |port: u16| ips.iter().all(|ip| UdpSocket::bind(SocketAddr::new(*ip, port)).is_ok());
+    let is_free = |at: SocketAddr| UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok();
+    let free = |port: u16| ips.iter().all(|ip| is_free(SocketAddr::new(*ip, port)));
     (0..100).map(|_| free_udp(ips[0]).port()).find(|port| free(*port)).expect("a port free on all of them")
 }
 
-fn free_tcp() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+fn free_tcp(ip: IpAddr) -> SocketAddr {
+    let listener = TcpListener::bind(SocketAddr::new(ip, 0)).expect("a free port");
     listener.local_addr().expect("a bound socket")
 }
 
@@ -242,3 +247,5 @@ pub const OLD_SECRET: &str = "the-one-that-others-still-have";
 
 /// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
 pub const PASSWORD: &str = "known-to-every-test";
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

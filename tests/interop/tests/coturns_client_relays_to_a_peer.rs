@@ -97,6 +97,27 @@ fn by_send_and_data_indications_over_ipv6() {
 }
 
 #[test]
+fn over_tcp() {
+    for mode in [&["-t"][..], &["-t", "-s"]] {
+        relays_to_an_echo_server("127.0.0.1", mode);
+    }
+    relays_to_an_echo_server("::1", &["-x", "-t"]);
+}
+
+#[test]
+fn over_tls() {
+    let ip = "127.0.0.1".parse().unwrap();
+    let appliance = Appliance::start(ip);
+    let peer = Peer::start(ip);
+    let (turns, peer) = (appliance.turns.port().to_string(), peer.1.port().to_string());
+    for mode in [&[][..], &["-s"]] {
+        let arguments = [&["-t", "-S", "-p", &turns, "-e", "127.0.0.1", "-r", &peer], mode].concat();
+        uclient(&appliance, PUBLIC_USER, &arguments);
+    }
+    uclient(&appliance, APPLIANCE_USER, &["-t", "-S", "-p", &turns, "-y"]);
+}
+
+#[test]
 fn from_client_to_client_with_public_and_with_appliance_credentials() {
     let appliance = Appliance::start("127.0.0.1".parse().unwrap());
     for user in [PUBLIC_USER, APPLIANCE_USER] {

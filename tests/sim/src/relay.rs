@@ -240,6 +240,7 @@ impl Relay {
                         |_, it| !matches!(it, Pending::Bind { port: opening, .. } if *opening == port),
                     );
                 }
+                Event::Released { .. } => {}
                 Event::Tell { .. } if self.notices_to_lose > 0 => self.notices_to_lose -= 1,
                 Event::Tell { worker: to, notice } => {
                     let newest = self.newest.get(&(worker.0, to.0)).copied().unwrap_or_default();

@@ -100,13 +100,13 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.turn",
         kind: Kind::Texts,
         default: r#"["0.0.0.0:3478", "[::]:3478"]"#,
-        meaning: "Addresses for STUN and TURN over UDP.",
+        meaning: "Addresses for STUN and TURN over UDP and TCP.",
     },
     Key {
         path: "listen.turns",
         kind: Kind::Texts,
-        default: "[]",
-        meaning: "Addresses for TURN over TLS; must be empty, this version has none.",
+        default: r#"["0.0.0.0:5349", "[::]:5349"]"#,
+        meaning: "Addresses for TURN over TLS.",
     },
     Key {
         path: "listen.web",

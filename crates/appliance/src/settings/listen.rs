@@ -9,9 +9,11 @@ use super::draft::{Draft, Place};
 /// The addresses to listen on. Port 0 is any free port.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// STUN and TURN over UDP.
+    /// STUN and TURN over UDP and TCP.
     pub turn: Vec<SocketAddr>,
-    /// HTTPS.
+    /// TURN over TLS.
+    pub turns: Vec<SocketAddr>,
+    /// HTTPS, and TURN over TLS.
     pub web: Vec<SocketAddr>,
     /// HTTP that only sends people to HTTPS.
     pub http: Vec<SocketAddr>,
@@ -24,18 +26,17 @@ pub struct Listen {
 impl Listen {
     /// Reads the section; `ipv6` says whether this machine can listen on IPv6 at all.
     pub(super) fn read(draft: &mut Draft, ipv6: bool, notices: &mut Vec<String>) -> Self {
-        for (key, missing) in
-            [("listen.turns", "TURN over TLS"), ("listen.trusted_proxies", "client addresses from proxies")]
-        {
-            if let Some((_, place)) = draft.texts(key).into_iter().next() {
-                let wrong = format!("must be empty: this version of ginnel has no {missing}");
-                draft.refuse(key, place, &wrong, "remove the entries");
-            }
+        let key = "listen.trusted_proxies";
+        if let Some((_, place)) = draft.texts(key).into_iter().next() {
+            let wrong = "must be empty: this version of ginnel has no client addresses from proxies";
+            draft.refuse(key, place, wrong, "remove the entries");
         }
         let mut taken = Taken::default();
         let turn = taken.list(draft, "listen.turn", ipv6, notices);
-        if draft.entries("listen.turn").is_empty() {
-            let wrong = "is empty, and no two browsers connect without the relay";
+        let turns = taken.list(draft, "listen.turns", ipv6, notices);
+        let ways_in = ["listen.turn", "listen.turns", "listen.web"];
+        if ways_in.iter().all(|key| draft.entries(key).is_empty()) {
+            let wrong = "is empty like listen.turns and listen.web, and nobody reaches the relay";
             let right = "name an address and a port, like \"0.0.0.0:3478\"";
             draft.refuse("listen.turn", draft.place("listen.turn"), wrong, right);
         }
@@ -55,7 +56,7 @@ impl Listen {
                 admin.port()
             ));
         }
-        Self { turn, web, http, local, admin }
+        Self { turn, turns, web, http, local, admin }
     }
 
     /// All listening ports, with the key that names each.
@@ -68,6 +69,7 @@ impl Listen {
         let of = |key, list: &[SocketAddr]| list.iter().map(|a| (key, *a)).collect::<Vec<_>>();
         [
             of("listen.turn", &self.turn),
+            of("listen.turns", &self.turns),
             of("listen.web", &self.web),
             of("listen.http", &self.http),
             of("listen.local", &self.local),

@@ -302,7 +302,7 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "a list of texts",
     ),
     ("[listen]\nturn = \"0.0.0.0:3478\"", 2, "listen.turn", "not what belongs", "a list of texts"),
-    ("[listen]\nturn = []", 2, "listen.turn", "is empty", "name an address"),
+    ("[listen]\nturn = []\nturns = []\nweb = []", 2, "listen.turn", "is empty", "name an address"),
     ("[listen]\nturn = [\"0.0.0.0:65536\"]", 2, "listen.turn", "not an address", "up to 65535"),
     (
         "[listen]\nturn = [\"[::ffff:127.0.0.1]:1\"]",
@@ -311,7 +311,7 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "nothing can listen",
         "of this machine",
     ),
-    ("[listen]\nturns = [\"0.0.0.0:5349\"]", 2, "listen.turns", "must be empty", "remove"),
+    ("[listen]\nturns = [\"0.0.0.0:3478\"]", 2, "listen.turns", "taken", "listen.turn has it"),
     (
         "[listen]\nweb = []\nhttp = [\"0.0.0.0:80\"]",
         3,

@@ -20,10 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn ginnel(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ginnel"));
     command.args(arguments).env_clear();
-    for (key, address) in [("TURN", "127.0.0.1:0"), ("WEB", "127.0.0.1:0"), ("LOCAL", "127.0.0.1:0")] {
-        command.env(format!("GINNEL_LISTEN_{key}"), address);
+    for key in ["TURN", "TURNS", "WEB", "LOCAL", "ADMIN"] {
+        command.env(format!("GINNEL_LISTEN_{key}"), "127.0.0.1:0");
     }
-    command.env("GINNEL_LISTEN_ADMIN", "127.0.0.1:0");
     command
 }
 

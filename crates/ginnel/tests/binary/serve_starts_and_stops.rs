@@ -44,7 +44,7 @@ fn the_admin_pages_answer() {
 fn a_port_in_use_is_one_clear_error_with_key_port_and_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    for key in ["web", "local", "admin"] {
+    for key in ["turns", "web", "local", "admin"] {
         let variable = format!("GINNEL_LISTEN_{}", key.to_uppercase());
         let output = ginnel(&["serve"]).env(&variable, format!("127.0.0.1:{port}")).output().unwrap();
         assert_eq!(output.status.code(), Some(4));

@@ -291,6 +291,7 @@ impl Stage {
                     was_opening.map(|at| self.opening.swap_remove(at));
                     self.sockets.remove(&port);
                 }
+                Event::Released { .. } => {}
                 Event::Tell { worker: to, notice } => {
                     assert_ne!(usize::from(to.0), worker, "a worker tells itself nothing by others");
                     self.notices[usize::from(to.0)].push_back(notice);

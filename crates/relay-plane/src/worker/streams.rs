@@ -1,0 +1,70 @@
+//! What a worker does with the streams that belong to it: frames in, answers out.
+
+use std::sync::Arc;
+
+use stun_wire::Frame;
+use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
+use turn_core::{Now, Verdict};
+
+use super::{Worker, forward};
+use crate::mailbox::StreamLetter;
+use crate::streams::{Link, Worth};
+
+impl Worker {
+    pub(super) fn read_stream_letter(&mut self, letter: StreamLetter, now: Now) {
+        match letter {
+            StreamLetter::Opened(link) => self.streams.open(link),
+            StreamLetter::Ready(link) => self.read_stream(&link, now),
+            StreamLetter::Closed(link) => {
+                self.streams.close(&link);
+                if link.owner == self.server.worker() {
+                    self.server.handle_client_gone(now, link.tuple);
+                    self.carry_out(now);
+                }
+            }
+        }
+    }
+
+    /// Takes what a client sent. At its end its allocations end at once; what it has asked is answered.
+    fn read_stream(&mut self, link: &Arc<Link>, now: Now) {
+        let (frames, is_at_end) = link.take_inbound();
+        let mut rest = &frames[..];
+        // Its task has found the same frames before.
+        while let Ok(Frame::Whole { message, taken }) = Frame::first(rest, STREAM_FRAME_BYTES_MAX) {
+            self.read_frame(link, message, now);
+            rest = &rest[taken..];
+            if self.outbox.is_full() || self.streams.is_full() {
+                self.carry_out(now);
+                self.flush();
+            }
+        }
+        if is_at_end {
+            self.server.handle_client_gone(now, link.tuple);
+        }
+        self.carry_out(now);
+        if is_at_end {
+            self.flush();
+            link.finish();
+        } else {
+            link.set_holds_allocation(self.server.holds_allocation(&link.tuple));
+        }
+    }
+
+    fn read_frame(&mut self, link: &Link, message: &[u8], now: Now) {
+        let traffic = self.io.of_stream(link.transport);
+        traffic.in_packets += 1;
+        traffic.in_bytes += message.len() as u64;
+        let mut reply = Vec::new();
+        match self.server.handle_client(now, link.tuple, message, &mut reply) {
+            Verdict::Forward { hop, payload } => {
+                let streams = &mut self.streams;
+                forward(&mut self.outbox, &self.listeners, &self.relays, streams, hop, payload);
+            }
+            Verdict::Reply => {
+                self.streams.push(&link.tuple, Worth::Answer, |out| out.append(&mut reply));
+            }
+            Verdict::Later => {}
+            Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
+        }
+    }
+}
