@@ -43,11 +43,11 @@ test("a server that goes away is noticed, and found again", () =>
     async ({ server, browser }) => {
       const pages = await pair(browser, server.url);
       await server.kill();
-      for (const page of pages) await page.sees("The server cannot be reached");
-      for (const page of pages)
-        assert.equal((await page.call()).liveTracks, 0, "a call that is over frees the camera");
+      for (const page of pages) await page.sees("Server unreachable");
       await server.start();
       for (const page of pages) await page.sees("You were cut off");
+      for (const page of pages)
+        assert.equal((await page.call()).liveTracks, 0, "a call that is over frees the camera");
       for (const page of pages) await page.press("Start");
       for (const page of pages) await page.sees("Connected via relay");
     },

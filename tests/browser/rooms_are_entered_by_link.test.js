@@ -22,6 +22,9 @@ test("a room is entered by its link, holds two, and outlives a guest", () =>
     for (const page of [host, guest]) await page.sees("Connected via relay");
     await until("the guest sees the host", async () => (await guest.call()).framesDecoded > 0);
 
+    for (const page of [host, guest]) await page.sees("You both hold the invite link");
+    assert.deepEqual(await host.words(), await guest.words());
+
     const third = await browser.visit(link);
     await third.press("Join the room");
     await third.sees("This room does not exist, or it is full");
@@ -32,11 +35,27 @@ test("a room is entered by its link, holds two, and outlives a guest", () =>
     await third.press("Try again");
     for (const page of [host, third]) await page.sees("Connected via relay");
 
-    const code = new URL(link).hash.slice(1);
-    assert.ok(
-      server.logLines().every((line) => !line.includes(code)),
-      "the log does not know the room",
-    );
+    const [code, secret] = new URL(link).hash.slice(1).split(".");
+    for (const text of [code, secret]) {
+      assert.equal(text.length, 22);
+      assert.ok(
+        server.logLines().every((line) => !line.includes(text)),
+        "the log does not know the room",
+      );
+    }
+  }));
+
+test("who has the room's code and not the link's secret is not let in", () =>
+  scene(async ({ server, browser }) => {
+    const host = await browser.visit(server.url);
+    await host.press("Open a room");
+    const link = await host.roomLink();
+    // The server knows the code: this is what its operator could open.
+    const guest = await browser.visit(link.split(".")[0]);
+    await guest.press("Join the room");
+    const ended = "The call was ended for your protection";
+    await Promise.any([host, guest].map((page) => page.sees(ended)));
+    for (const page of [host, guest]) assert.deepEqual(await page.delivered(), []);
   }));
 
 test("a server without rooms offers none", () =>

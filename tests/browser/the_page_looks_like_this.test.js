@@ -48,6 +48,12 @@ for (const [name, options] of SCREENS) {
         "Neither did I. Where are you, roughly? Here it is raining, as it always does in November.",
       );
       await fits(page, `${name}-6-connected`);
+      await page.unfold("Is nobody in between?");
+      await fits(page, `${name}-6a-string`);
+      await page.press("They are the same");
+      await page.unfold("Your address is hidden");
+      await fits(page, `${name}-6b-path`);
+      await page.unfold("Your address is hidden");
 
       await invited.press("Camera off");
       await page.sees("Your partner's camera is off");
@@ -65,6 +71,10 @@ for (const [name, options] of SCREENS) {
       await invited.write("Typing is nice, too.");
       await page.sees("Typing is nice");
       await fits(page, `${name}-9-text`);
+      await page.unfold("Is nobody in between?");
+      await page.press("They differ");
+      await page.sees("Somebody may sit between you");
+      await fits(page, `${name}-9a-differ`);
     }));
 }
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { incomingCandidate, outgoingCandidate, relayLine } from "../www/sdk/candidates.js";
+import { candidateLine, incomingCandidate, outgoingCandidate } from "../www/sdk/candidates.js";
 
 const RELAY =
   "candidate:842163049 1 udp 41885439 203.0.113.5 50001 typ relay raddr 198.51.100.7 rport 4242 " +
@@ -15,19 +15,22 @@ const CLEAN =
   "generation 0 ufrag aB3+";
 
 test("a relay candidate leaves without what it tells", () => {
-  const sent = outgoingCandidate({
-    candidate: RELAY,
-    sdpMid: "0",
-    sdpMLineIndex: 0,
-    usernameFragment: "aB3+",
-  });
+  const sent = outgoingCandidate(
+    {
+      candidate: RELAY,
+      sdpMid: "0",
+      sdpMLineIndex: 0,
+      usernameFragment: "aB3+",
+    },
+    "relay",
+  );
   assert.deepEqual(sent, { candidate: CLEAN, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: "aB3+" });
-  assert.deepEqual(incomingCandidate(sent), sent, "what leaves also enters");
+  assert.deepEqual(incomingCandidate(sent, "relay"), sent, "what leaves also enters");
 });
 
 test("both families are blanked in their own way", () => {
   assert.match(
-    relayLine("candidate:1 1 UDP 7 2001:db8::5 9 typ relay raddr 2001:db8::7 rport 4"),
+    candidateLine("candidate:1 1 UDP 7 2001:db8::5 9 typ relay raddr 2001:db8::7 rport 4", "relay"),
     / raddr :: rport 9$/,
   );
 });
@@ -47,8 +50,8 @@ test("nothing but relay candidates leaves or enters", () => {
     "candidate:1 1 udp 1 203.0.113.5 50000 typ relay\r\na=crypto:1 x",
     `candidate:1 1 udp 1 203.0.113.5 50000 typ relay x ${"y".repeat(600)}`,
   ]) {
-    assert.equal(outgoingCandidate({ candidate, sdpMid: "0" }), null, candidate);
-    assert.equal(incomingCandidate({ candidate, sdpMid: "0" }), null, candidate);
+    assert.equal(outgoingCandidate({ candidate, sdpMid: "0" }, "relay"), null, candidate);
+    assert.equal(incomingCandidate({ candidate, sdpMid: "0" }, "relay"), null, candidate);
   }
 });
 
@@ -66,5 +69,39 @@ test("a partner's candidate of another shape is none", () => {
     { candidate: CLEAN, sdpMLineIndex: 0.5 },
     { candidate: CLEAN, sdpMid: "0", usernameFragment: "a b c d" },
   ])
-    assert.equal(incomingCandidate(value), null);
+    assert.equal(incomingCandidate(value, "direct"), null);
+});
+
+test("all candidates pass on the direct way, and tell no more than they must", () => {
+  for (const [candidate, passed] of [
+    [RELAY, CLEAN],
+    [
+      "candidate:1 1 udp 2122260223 192.168.0.4 50000 typ host generation 0 network-id 1",
+      "candidate:1 1 udp 2122260223 192.168.0.4 50000 typ host generation 0",
+    ],
+    [
+      "candidate:1 1 udp 2122260223 4f2c1a9e-0000-0000-0000-1c9f7e6f8b1a.local 50000 typ host",
+      "candidate:1 1 udp 2122260223 4f2c1a9e-0000-0000-0000-1c9f7e6f8b1a.local 50000 typ host",
+    ],
+    [
+      "candidate:1 1 udp 1686052607 198.51.100.7 50000 typ srflx raddr 192.168.0.4 rport 50000",
+      "candidate:1 1 udp 1686052607 198.51.100.7 50000 typ srflx raddr 0.0.0.0 rport 9",
+    ],
+  ]) {
+    assert.equal(candidateLine(candidate, "direct"), passed);
+    assert.equal(candidateLine(passed, "direct"), passed);
+  }
+});
+
+test("no name is looked up, and nothing but UDP is tried", () => {
+  for (const candidate of [
+    "candidate:1 1 udp 1 tracker.example.org 50000 typ host",
+    "candidate:1 1 udp 1 printer.example.local 50000 typ host",
+    "candidate:1 1 udp 1 a.local.example.org 50000 typ host",
+    "candidate:1 1 udp 1 a.local 50000 typ srflx",
+    "candidate:1 1 udp 1 a.local 50000 typ relay",
+    "candidate:1 1 udp 1 192.168.0.4 50000 typ other",
+    "candidate:1 1 tcp 1518280447 192.168.0.4 9 typ host tcptype active",
+  ])
+    assert.equal(candidateLine(candidate, "direct"), null, candidate);
 });

@@ -5,12 +5,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { GateError, gate, tellsWhoSpeaks } from "../www/sdk/gate.js";
+import { GateError, fingerprints, gate as gateFor, tellsWhoSpeaks } from "../www/sdk/gate.js";
 import { sdp_line_chars_max, sdp_lines_max, sdp_sections_max } from "../www/sdk/limits.js";
 
 const FINGERPRINT = `a=fingerprint:sha-256 ${Array(32).fill("AB").join(":")}`;
 const HEAD = ["v=0", "o=- 46117 2 IN IP4 198.51.100.7", "s=-", "t=0 0", "a=group:BUNDLE 0"];
 const AUDIO = ["m=audio 50000 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 198.51.100.7", "a=mid:0", FINGERPRINT];
+
+/** Most rules are the same on both ways. */
+function gate(sdp) {
+  return gateFor(sdp, "relay");
+}
 
 /** A description whose audio section has these lines at its end. */
 function description(...lines) {
@@ -140,4 +145,19 @@ test("everything has a bound, and nothing odd passes", () => {
   refuses(description(...Array(sdp_lines_max).fill("a=x")), /too many lines/);
   refuses(description(...Array(60).fill(`a=${"x".repeat(900)}`)), /too long/);
   refuses(description(...Array(sdp_sections_max).fill(AUDIO[0])), /too many media/);
+});
+
+test("on the direct way the other candidates pass as well", () => {
+  const host = "a=candidate:1 1 udp 2122260223 192.168.0.4 50000 typ host generation 0";
+  assert.ok(gateFor(description(host), "direct").includes(`${host}\r\n`));
+  assert.ok(!gateFor(description(host), "relay").includes("192.168"));
+});
+
+test("the fingerprints of a description are told with their hashes", () => {
+  const other = `a=fingerprint:SHA-512 ${Array(64).fill("0c").join(":")}`;
+  assert.deepEqual(fingerprints(gate(description(other))), [
+    { hash: "SHA-256", digest: "ab".repeat(32) },
+    { hash: "SHA-512", digest: "0c".repeat(64) },
+  ]);
+  assert.deepEqual(fingerprints(""), []);
 });

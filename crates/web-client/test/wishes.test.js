@@ -14,7 +14,13 @@ test("interests are cleaned, and each is named once", () => {
 });
 
 test("an interest has at most 64 bytes and no half characters", () => {
-  for (const long of ["x".repeat(100), "音楽と山登り".repeat(10), `x${"🎵".repeat(40)}`, "İ".repeat(40), "\ud83d"]) {
+  for (const long of [
+    "x".repeat(100),
+    "音楽と山登り".repeat(10),
+    `x${"🎵".repeat(40)}`,
+    "İ".repeat(40),
+    "\ud83d",
+  ]) {
     const [tag] = tags(long);
     assert.ok(new TextEncoder().encode(tag).length <= 64, tag);
     assert.ok(tag.isWellFormed(), tag);

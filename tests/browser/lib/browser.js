@@ -114,6 +114,27 @@ export class Visitor {
     return await until("a room's link", () => this.#page.getByLabel("Link to this room").inputValue());
   }
 
+  /** The four words that vouch for the call, as a screen reader would say them. */
+  async words() {
+    return await until("four words", async () => {
+      const words = await this.#page
+        .getByRole("list", { name: "Four words to compare", includeHidden: true })
+        .getByRole("listitem", { includeHidden: true })
+        .allInnerTexts();
+      return words.length === 4 && words;
+    });
+  }
+
+  /** Opens or closes what stands behind a line. */
+  async unfold(words) {
+    await this.#page.locator("summary").filter({ hasText: words }).click();
+  }
+
+  /** What of the partner reached the browser's engine: descriptions and candidates. */
+  async delivered() {
+    return await this.#page.evaluate(() => window.watched.delivered);
+  }
+
   /** Where the browser says that it is. */
   address() {
     return this.#page.url();
@@ -142,11 +163,19 @@ export class Visitor {
 /** Runs before the page's own scripts: keeps every connection it makes, and what its policy forbade. */
 function watchFromInside() {
   const Native = window.RTCPeerConnection;
-  const watched = { calls: [], violations: [], tracks: [] };
+  const watched = { calls: [], delivered: [], violations: [], tracks: [] };
   window.RTCPeerConnection = class extends Native {
     constructor(configuration) {
       super(configuration);
       watched.calls.push({ pc: this, configuration });
+    }
+    setRemoteDescription(description) {
+      watched.delivered.push(description.sdp);
+      return super.setRemoteDescription(description);
+    }
+    addIceCandidate(candidate) {
+      watched.delivered.push(candidate.candidate);
+      return super.addIceCandidate(candidate);
     }
   };
   Object.defineProperty(window, "watched", { value: watched });

@@ -8,6 +8,7 @@ import { Ginnel } from "../sdk/ginnel.js";
 import { Chat } from "./chat.js";
 import { LocalMedia } from "./media.js";
 import { noticeFor } from "./notices.js";
+import { Privacy } from "./privacy.js";
 import { View } from "./view.js";
 
 /** @typedef {import("../sdk/protocol.js").Want} Want */
@@ -28,6 +29,10 @@ export class Call {
   #local = new LocalMedia((kind) => this.#loseDevice(kind));
   #view = new View((action) => this.#act(action));
   #chat = new Chat((text) => this.#ginnel.sendText(text));
+  #privacy = new Privacy({
+    goDirect: () => this.#ginnel.goDirect(),
+    differs: () => this.#endForSafety(),
+  });
   /** @type {Goal | null} */
   #goal = null;
   /** The last goal, for "Try again". @type {Goal | null} */
@@ -36,23 +41,26 @@ export class Call {
   #phase = "start";
   /** Which notice is on the screen. */
   #notice = "";
-  /** A conversation was cut off by the loss of the server; said when it is back. */
-  #wasCutOff = false;
   /** @type {string[]} */
   #common = [];
   /** @type {string[]} */
   #relays = [];
+  /** Which way the packets take. @type {import("../sdk/session.js").Path} */
+  #path = "relay";
 
   constructor() {
     const ginnel = this.#ginnel;
-    ginnel.on("open", ({ policy }) => this.#serverIsBack(policy.rooms !== false));
+    ginnel.on("open", ({ welcome, resumed, cut }) => this.#serverIsBack(welcome, resumed, cut));
     ginnel.on("lost", ({ attempts }) => this.#serverIsGone(attempts));
     ginnel.on("waiting", ({ bin }) => this.#wait(bin));
-    ginnel.on("room", ({ code }) => this.#waitInRoom(code));
-    ginnel.on("matched", ({ common, relays }) => this.#meet(common, relays));
-    ginnel.on("state", (state) => this.#follow(state));
-    ginnel.on("stream", (stream) => this.#view.showRemote(stream));
-    ginnel.on("text", (text) => this.#chat.receive(text));
+    ginnel.on("room", ({ invitation }) => this.#waitInRoom(invitation));
+    ginnel.on("matched", ({ common, relays, exposure }) => this.#meet(common, relays, exposure));
+    ginnel.on("verify", (verification) => this.#privacy.showString(verification));
+    ginnel.on("state", ({ state }) => this.#follow(state));
+    ginnel.on("path", ({ path }) => this.#showPath(path));
+    ginnel.on("consent", (consent) => this.#privacy.showConsent(consent));
+    ginnel.on("stream", ({ stream }) => this.#view.showRemote(stream));
+    ginnel.on("text", ({ text }) => this.#chat.receive(text));
     ginnel.on("devices", (devices) => this.#showPartnersDevices(devices));
     ginnel.on("gone", ({ why }) => this.#partnerGone(why));
     ginnel.on("failed", ({ code, text }) => this.#sessionFailed(code, text));
@@ -175,13 +183,15 @@ export class Call {
     });
   }
 
-  /** @param {string} code */
-  #waitInRoom(code) {
+  /** @param {string} invitation */
+  #waitInRoom(invitation) {
     if (this.#goal === null || this.#goal.kind === "stranger") {
       this.#ginnel.leave();
       return;
     }
-    this.#goal.code = code;
+    this.#goal.code = invitation;
+    // Back after a loss, with a partner in the room: there is nothing to wait for.
+    if (this.#phase === "connected" || this.#phase === "connecting") return;
     this.#enter("waiting");
     this.#showRoom("Your room is open", "Send this link to one person, and stay here until they join.");
   }
@@ -192,8 +202,12 @@ export class Call {
     this.#view.showOverlay({ title, text, link });
   }
 
-  /** @param {string[]} common @param {string[]} relays */
-  #meet(common, relays) {
+  /**
+   * @param {string[]} common
+   * @param {string[]} relays
+   * @param {import("../sdk/protocol.js").Exposure} exposure
+   */
+  #meet(common, relays, exposure) {
     if (this.#goal === null) {
       this.#ginnel.leave();
       return;
@@ -201,6 +215,8 @@ export class Call {
     this.#hideNotice();
     this.#common = common;
     this.#relays = relays;
+    this.#path = "relay";
+    this.#privacy.begin(exposure, this.#goal.want.media);
     this.#chat.clear();
     this.#enter("connecting");
   }
@@ -213,7 +229,7 @@ export class Call {
       if (this.#goal?.want.media === "audio") this.#view.showRemoteOff("Talking by voice");
       if (matchMedia("(hover: hover)").matches) this.#chat.focus();
     } else if (state === "connected") {
-      this.#view.showStatus(CONNECTED, "good");
+      this.#view.showStatus(CONNECTED[this.#path], "good");
     } else if (state === "interrupted") {
       this.#view.showStatus("Connection interrupted, trying to mend it", "bad");
     }
@@ -226,7 +242,21 @@ export class Call {
     const speaks = microphone ? "Talking by voice" : "Your partner's microphone is off";
     const off = microphone ? "Your partner's camera is off" : "Your partner's camera and microphone are off";
     this.#view.showRemoteOff(media === "audio" ? speaks : camera ? "" : off);
-    this.#view.showStatus(camera && !microphone ? `${CONNECTED}, your partner is muted` : CONNECTED, "good");
+    const connected = CONNECTED[this.#path];
+    this.#view.showStatus(camera && !microphone ? `${connected}, your partner is muted` : connected, "good");
+  }
+
+  /** @param {import("../sdk/session.js").Path} path */
+  #showPath(path) {
+    this.#path = path;
+    this.#privacy.showPath(path);
+    if (this.#phase === "connected") this.#view.showStatus(CONNECTED[path], "good");
+  }
+
+  /** The two strings differ: nothing that was said is private. */
+  #endForSafety() {
+    this.#ginnel.leave();
+    this.#sessionFailed("strings-differ", "");
   }
 
   /** @param {string} why */
@@ -284,25 +314,32 @@ export class Call {
   /** @param {number} attempts how many had failed before */
   #serverIsGone(attempts) {
     this.#view.showServer("lost");
+    // A call needs no server; whether it can go on is seen when the server is back, or by the call itself.
+    const isTalking = this.#phase === "connecting" || this.#phase === "connected";
     // Nothing was cut off, and the next attempt is a moment away: no reason to alarm anybody yet.
-    if (this.#phase === "start" && !this.#wasCutOff && attempts === 0) return;
-    if (this.#phase === "requesting" || (this.#phase === "waiting" && this.#goal?.kind === "stranger")) {
-      this.#enter("requesting");
-    } else if (this.#phase !== "start" && this.#phase !== "asking") {
-      this.#wasCutOff = true;
-      this.stop();
-    }
-    if (this.#wasCutOff || this.#notice === "") this.#showNotice("server-gone");
+    if (this.#phase === "start" && attempts === 0) return;
+    if (isTalking && attempts === 0) return;
+    if (this.#notice === "") this.#showNotice("server-gone");
   }
 
-  /** @param {boolean} hasRooms */
-  #serverIsBack(hasRooms) {
+  /**
+   * @param {import("../sdk/protocol.js").Welcome} welcome
+   * @param {boolean} resumed whether we are where we were
+   * @param {number} cut how many sessions were cut off
+   */
+  #serverIsBack(welcome, resumed, cut) {
     this.#view.showServer("open");
-    this.#view.offerRooms(hasRooms);
+    this.#view.offerRooms(welcome.policy.rooms !== false);
     if (this.#notice === "server-gone") this.#hideNotice();
-    if (this.#wasCutOff) this.#showNotice("cut-off");
-    this.#wasCutOff = false;
-    if (this.#phase === "requesting") this.#request();
+    if (resumed) return;
+    const wasWaiting = this.#phase === "requesting" || this.#phase === "waiting";
+    if (wasWaiting && this.#goal?.kind === "stranger") {
+      this.#request();
+    } else if (cut > 0 || this.#phase === "waiting" || this.#phase === "connecting") {
+      this.#phase = "gone";
+      this.stop();
+      this.#showNotice("cut-off");
+    } else if (this.#phase === "requesting") this.#request();
   }
 
   /** @param {Phase} phase */
@@ -312,12 +349,15 @@ export class Call {
     const hasPartner = isTalking || phase === "connecting";
     this.#chat.enable(isTalking);
     this.#view.enableNext(hasPartner || phase === "gone");
-    if (!hasPartner) this.#view.clearRemote();
+    if (!hasPartner) {
+      this.#view.clearRemote();
+      this.#privacy.end();
+    }
     if (isTalking) this.#view.showOverlay(null);
     else if (phase === "connecting")
       this.#view.showOverlay({ title: "Somebody is here", text: "Connecting you.", busy: true });
     else if (phase === "requesting") this.#view.showOverlay({ title: "Asking the server", busy: true });
-    const [words, mood] = PHASES[phase];
+    const [words, mood] = isTalking ? [CONNECTED[this.#path], /** @type {const} */ ("good")] : PHASES[phase];
     this.#view.showStatus(words, mood);
     document.title = words === "" ? "Ginnel" : `${words} · Ginnel`;
   }
@@ -367,16 +407,15 @@ export class Call {
   }
 }
 
-const CONNECTED = "Connected via relay";
+const CONNECTED = { relay: "Connected via relay", direct: "Connected directly" };
 
-/** @type {Record<Phase, [string, "good" | "busy" | "bad"]>} */
+/** @type {Record<Exclude<Phase, "connected">, [string, "good" | "busy" | "bad"]>} */
 const PHASES = {
   start: ["", "busy"],
   asking: ["", "busy"],
   requesting: ["Waiting", "busy"],
   waiting: ["Waiting", "busy"],
   connecting: ["Connecting", "busy"],
-  connected: [CONNECTED, "good"],
   gone: ["Not connected", "bad"],
 };
 

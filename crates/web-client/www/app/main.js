@@ -3,6 +3,7 @@
  * @module
  */
 
+import { parseInvitation } from "../sdk/courier.js";
 import { Call } from "./call.js";
 import { element } from "./view.js";
 import { langs, tags } from "./wishes.js";
@@ -10,11 +11,9 @@ import { langs, tags } from "./wishes.js";
 /** @typedef {import("../sdk/protocol.js").Media} Media */
 /** @typedef {import("../sdk/protocol.js").Want} Want */
 
-const ROOM_CODE = /^[\w-]{16,128}$/;
-
 const call = new Call();
 const form = element("form", HTMLFormElement);
-/** The code of the room that this page was invited to. */
+/** What the link said of the room that this page was invited to: its code and its secret. */
 let invitation = "";
 
 form.addEventListener("submit", (event) => {
@@ -41,12 +40,15 @@ addEventListener("pagehide", () => call.leavePage());
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 takeInvitation();
 
-/** Takes the code out of the address, so that neither the history nor a screenshot gives the room away. */
+/**
+ * Takes the invitation out of the address, so that neither the history nor a screenshot gives the room away.
+ * What stands behind the # never went to the server.
+ */
 function takeInvitation() {
-  const code = location.hash.slice(1);
-  if (code === "") return;
+  const text = location.hash.slice(1);
+  if (text === "") return;
   history.replaceState(null, "", location.pathname + location.search);
-  invitation = ROOM_CODE.test(code) ? code : "";
+  invitation = parseInvitation(text) ? text : "";
   call.invite(invitation);
   if (invitation === "") call.say("no-room");
 }

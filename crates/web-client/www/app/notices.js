@@ -110,6 +110,32 @@ const NOTICES = {
     text: "Its set-up was not encrypted as it must be, or one of the two browsers did not understand it.",
     actions: ["find", "dismiss"],
   },
+  "seal-broken": {
+    title: "The call was ended for your protection",
+    text:
+      "A sealed message did not fit: somebody between you and your partner, perhaps this server, changed, " +
+      "held back or repeated it; or one of you used an incomplete invite link. Nobody could read it.",
+    actions: ["find", "dismiss"],
+  },
+  "not-sealed": {
+    title: "The call was ended for your protection",
+    text: "Your partner's program does not seal what it sends, so the server could read and change it.",
+    actions: ["find", "dismiss"],
+  },
+  "not-your-partner": {
+    title: "The call was ended for your protection",
+    text:
+      "The other end of the connection could not show that it is the partner you were introduced to. " +
+      "Somebody may have put themselves in between.",
+    actions: ["find", "dismiss"],
+  },
+  "strings-differ": {
+    title: "Somebody may sit between you",
+    text:
+      "Different pictures mean that somebody else, perhaps whoever runs this server, could read, see and " +
+      "hear everything. Do not go on here. Tell your partner another way.",
+    actions: ["dismiss"],
+  },
   "server-gone": {
     title: "The server cannot be reached",
     text: "We keep trying, with growing pauses. Check your network connection.",
@@ -122,7 +148,7 @@ const NOTICES = {
   },
   "no-room": {
     title: "This room does not exist, or it is full",
-    text: "A room is for two and lives while somebody is in it. Ask for a new link, or open one yourself.",
+    text: "A room lives while somebody is in it. Is the link whole? Ask for another, or open a room.",
     actions: ["retry", "dismiss"],
   },
   "rooms-off": {

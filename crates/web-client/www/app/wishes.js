@@ -23,7 +23,12 @@ export function langs(text) {
 
 /** @param {string[]} words */
 function distinct(words) {
-  const cleaned = words.map((word) => word.replace(/\p{Cc}+/gu, " ").trim().toLowerCase());
+  const cleaned = words.map((word) =>
+    word
+      .replace(/\p{Cc}+/gu, " ")
+      .trim()
+      .toLowerCase(),
+  );
   return [...new Set(cleaned.filter((word) => word !== ""))];
 }
 

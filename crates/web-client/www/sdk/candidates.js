@@ -1,29 +1,34 @@
 /**
- * What an ICE candidate may say before it leaves the browser, and which of the partner's are used. Pure
- * functions. RFC 8839 §5.1 (the grammar of a candidate).
+ * What an ICE candidate may say before it leaves the browser, and which of the partner's are used: relayed
+ * ones only, until both people have agreed to go direct. Pure functions. RFC 8839 §5.1 (the grammar of a
+ * candidate).
  * @module
  */
 
 import { candidate_chars_max } from "./limits.js";
 
+/** Which candidates pass: relayed ones, or all but names. @typedef {"relay" | "direct"} Path */
+
 /**
- * The candidate as the partner may see it, or `null` if it must not leave the browser: only relay candidates
- * do. The address it was derived from is blanked, and what tells the kind of link is left out.
+ * The candidate as the partner may see it, or `null` if it must not leave the browser. The address it was
+ * derived from is blanked, and what tells the kind of link is left out.
  * @param {RTCIceCandidateInit} candidate
+ * @param {Path} path
  * @returns {RTCIceCandidateInit | null}
  */
-export function outgoingCandidate(candidate) {
-  const line = relayLine(candidate.candidate ?? "");
+export function outgoingCandidate(candidate, path) {
+  const line = candidateLine(candidate.candidate ?? "", path);
   return line === null ? null : { ...place(candidate), candidate: line };
 }
 
 /**
- * The partner's candidate if it may be used, else `null`. It is rewritten like our own, so that nothing but a
- * relay's address reaches the ICE agent.
+ * The partner's candidate if it may be used, else `null`. It is rewritten like our own, so that nothing else
+ * reaches the ICE agent.
  * @param {unknown} value
+ * @param {Path} path
  * @returns {RTCIceCandidateInit | null}
  */
-export function incomingCandidate(value) {
+export function incomingCandidate(value, path) {
   if (typeof value !== "object" || value === null) return null;
   const candidate = /** @type {Record<string, unknown>} */ (value);
   const { candidate: text, sdpMid, sdpMLineIndex, usernameFragment } = candidate;
@@ -37,30 +42,35 @@ export function incomingCandidate(value) {
   ) {
     return null;
   }
-  const line = relayLine(text);
+  const line = candidateLine(text, path);
   return line === null ? null : { ...place(/** @type {RTCIceCandidateInit} */ (candidate)), candidate: line };
 }
 
 /**
- * A `candidate:…` value of type relay with an IP literal, rebuilt from the parts we know; `null` for all
- * others.
+ * A `candidate:…` value that may pass, rebuilt from the parts we know; `null` for all others. Names are
+ * looked up by nobody but the browser's own mDNS: another one would tell a resolver, or a server, who asks.
  * @param {string} text
+ * @param {Path} path
  * @returns {string | null}
  */
-export function relayLine(text) {
+export function candidateLine(text, path) {
   if (text.length > candidate_chars_max) return null;
   const match = CANDIDATE.exec(text);
   if (match === null) return null;
   const [, foundation, component, transport, priority, address, port, type, rest] = match;
-  if (type !== "relay" || !isAddress(address) || Number(port) < 1 || Number(port) > 65_535) return null;
+  if (!(path === "direct" ? TYPES : ["relay"]).includes(type)) return null;
+  const isHidden = type === "host" && MDNS_NAME.test(address);
+  if (!isHidden && !isAddress(address)) return null;
+  if (Number(port) < 1 || Number(port) > 65_535) return null;
   const kept = [];
   const words = rest.split(" ").filter((word) => word !== "");
   for (let at = 0; at + 1 < words.length; at += 2) {
     if (KEPT_EXTENSIONS.has(words[at])) kept.push(words[at], words[at + 1]);
   }
   const blank = address.includes(":") ? "::" : "0.0.0.0";
-  const base = `candidate:${foundation} ${component} ${transport} ${priority} ${address} ${port} typ relay`;
-  return [`${base} raddr ${blank} rport 9`, ...kept].join(" ");
+  const base = `candidate:${foundation} ${component} ${transport} ${priority} ${address} ${port} typ ${type}`;
+  // A host candidate is derived from nothing, and says so by having neither.
+  return [type === "host" ? base : `${base} raddr ${blank} rport 9`, ...kept].join(" ");
 }
 
 /**
@@ -89,6 +99,8 @@ function isAddress(text) {
 
 const CANDIDATE =
   /^(?:a=)?candidate:([\w+/]{1,32}) ([12]) (udp) (\d{1,10}) (\S{2,64}) (\d{1,5}) typ (\w+)((?: \S+)*) *$/i;
+const TYPES = ["host", "srflx", "prflx", "relay"];
+const MDNS_NAME = /^[\w-]{1,63}\.local$/i;
 const ICE_CHARS = /^[\w+/]{4,256}$/;
 /** All other extensions are dropped: `network-id` and `network-cost` tell the kind of link. */
 const KEPT_EXTENSIONS = new Set(["generation", "ufrag"]);

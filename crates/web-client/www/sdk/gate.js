@@ -4,8 +4,10 @@
  * @module
  */
 
-import { relayLine } from "./candidates.js";
+import { candidateLine } from "./candidates.js";
 import { sdp_chars_max, sdp_line_chars_max, sdp_lines_max, sdp_sections_max } from "./limits.js";
+
+/** @typedef {import("./candidates.js").Path} Path */
 
 /** A description that the gate refused. `message` is for a person. */
 export class GateError extends Error {}
@@ -13,12 +15,13 @@ export class GateError extends Error {}
 /**
  * Returns the description with everything taken out that must not pass, or throws a {@link GateError}. The
  * same rules hold both ways: encrypted transports only, a strong fingerprint for every section, no keys in
- * the text, only relay candidates, no address anywhere else, and no header extension that tells in the clear
- * who speaks.
+ * the text, only the candidates of this path, no address anywhere else, and no header extension that tells in
+ * the clear who speaks.
  * @param {string} sdp
+ * @param {Path} path
  * @returns {string}
  */
-export function gate(sdp) {
+export function gate(sdp, path) {
   const lines = splitLines(sdp);
   const sections = lines.filter((line) => line.startsWith("m="));
   if (lines[0] !== "v=0") refuse("it is not a session description");
@@ -28,7 +31,7 @@ export function gate(sdp) {
   checkFingerprints(lines);
   return (
     lines
-      .map(cleanLine)
+      .map((line) => cleanLine(line, path))
       .filter((line) => line !== null)
       .join("\r\n") + "\r\n"
   );
@@ -37,6 +40,18 @@ export function gate(sdp) {
 /** Is this a header extension that shows the relay who speaks, and how loudly? @param {string} uri */
 export function tellsWhoSpeaks(uri) {
   return AUDIO_LEVELS.includes(uri);
+}
+
+/**
+ * The fingerprints of a description, as pairs of a hash's name for WebCrypto and lower-case hexadecimal.
+ * @param {string} sdp
+ * @returns {{ hash: string, digest: string }[]}
+ */
+export function fingerprints(sdp) {
+  return sdp.split("\r\n").flatMap((line) => {
+    const [, bits, digest] = FINGERPRINT.exec(line) ?? [];
+    return bits ? [{ hash: `SHA-${bits}`, digest: digest.replaceAll(":", "").toLowerCase() }] : [];
+  });
 }
 
 /** @param {string} sdp */
@@ -82,9 +97,10 @@ function checkFingerprints(lines) {
  * The line as it may pass, or `null` to leave it out. Ports and addresses outside candidates are what RFC
  * 8840 §4.1 writes while nothing is gathered; ICE does not read them.
  * @param {string} line
+ * @param {Path} path
  * @returns {string | null}
  */
-function cleanLine(line) {
+function cleanLine(line, path) {
   if (line.startsWith("c=")) return "c=IN IP4 0.0.0.0";
   if (line.startsWith("o=")) return line.replace(/ IN IP[46] \S+$/, " IN IP4 0.0.0.0");
   if (/^a=rtcp:/i.test(line)) return "a=rtcp:9 IN IP4 0.0.0.0";
@@ -93,7 +109,7 @@ function cleanLine(line) {
       return `${kind} ${port === "0" ? "0" : "9"}${rest}`;
     });
   if (/^a=candidate:/i.test(line)) {
-    const candidate = relayLine(line.slice(2));
+    const candidate = candidateLine(line.slice(2), path);
     return candidate === null ? null : `a=${candidate}`;
   }
   if (/^a=(remote-candidates|end-of-candidates)/i.test(line)) return null;

@@ -39,3 +39,11 @@ export const text_buffered_bytes_max = 262_144;
 /** Messages a partner may send on the data channel at once, and how fast that budget grows back. */
 export const text_burst_max = 30;
 export const text_per_s_max = 10;
+
+/** What a session's identifier and an invite link's secret have. */
+export const session_bytes = 16;
+export const link_secret_bytes = 16;
+/** Sealed frames kept for a connection that has to be made up for; the server holds no more either. */
+export const kept_frames_max = 64;
+/** From the first connection on, the partner has so long to show that it holds this session's keys. */
+export const proof_ms_max = 5_000;

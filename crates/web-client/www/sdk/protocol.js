@@ -7,30 +7,42 @@
 /** @typedef {"text" | "audio" | "video"} Media */
 /** @typedef {{ media: Media, tags?: string[], langs?: string[] }} Want */
 /** @typedef {{ type: "offer" | "answer", sdp: string }} Description */
-/** @typedef {{ desc: Description } | { cand: RTCIceCandidateInit[] } | { bye: true }} Body */
 /**
- * @typedef {{ t: "hello", v: 1 }
+ * What is inside a sealed payload.
+ * @typedef {{ desc: Description } | { cand: RTCIceCandidateInit[] } | { direct: true }} Body
+ */
+/** @typedef {{ token: string, got: Record<string, number> }} Resume */
+/**
+ * @typedef {{ t: "hello", v: 1, resume?: Resume }
  *   | { t: "find", want: Want }
  *   | { t: "next", want?: Want }
  *   | { t: "open", size?: number }
  *   | { t: "join", room: string }
- *   | { t: "plain", session: string, n: number, body: Body }
+ *   | { t: "seal", session: string, n: number, body: string }
  *   | { t: "leave" }
  *   | { t: "cancel" }} ClientMessage
  */
-/** @typedef {{ exposure: string, require_sealed: boolean, rooms: boolean, retention_s: number }} Policy */
-/** @typedef {{ t: "welcome", v: number, policy: Policy, limits: Record<string, number> }} Welcome */
+/** Who may learn whose address, from strict to lax. @typedef {"relay" | "consent" | "direct"} Exposure */
+/** @typedef {{ exposure: Exposure, require_sealed: boolean, rooms: boolean, retention_s: number }} Policy */
+/**
+ * `got` is there where the server knew us again: the last frame that arrived of us in each session.
+ * @typedef {{
+ *   t: "welcome", v: number, policy: Policy, limits: Record<string, number>,
+ *   resume?: string, got?: Record<string, number>,
+ * }} Welcome
+ */
 /**
  * @typedef {{
- *   t: "matched", session: string, role: "caller" | "callee", exposure: string,
+ *   t: "matched", session: string, role: "caller" | "callee", exposure: Exposure,
  *   ice: RTCIceServer[], ends: number, common: string[],
  * }} Matched
  */
-/** @typedef {{ t: "plain", session: string, n: number, body: Record<string, unknown> }} Plain */
+/** @typedef {{ t: "seal", session: string, n: number, body: string }} Seal */
+/** Never used: what is not sealed ends the session. @typedef {{ t: "plain", session: string }} Plain */
 /** @typedef {{ t: "gone", session: string, why: string }} Gone */
 /** @typedef {{ t: "error", code: string, text: string, retry_ms?: number, fatal?: boolean }} ErrorMessage */
 /**
- * @typedef {Welcome | Matched | Plain | Gone | ErrorMessage
+ * @typedef {Welcome | Matched | Seal | Plain | Gone | ErrorMessage
  *   | { t: "waiting", bin: number }
  *   | { t: "room", code: string }} ServerMessage
  */
@@ -66,6 +78,11 @@ export function parseDescription(value) {
   return (type === "offer" || type === "answer") && typeof sdp === "string" ? { type, sdp } : null;
 }
 
+/** The stricter of two. @param {Exposure} one @param {Exposure} other @returns {Exposure} */
+export function stricter(one, other) {
+  return STRICTNESS[one] >= STRICTNESS[other] ? one : other;
+}
+
 /** @param {unknown} value */
 function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -87,17 +104,32 @@ function isRole(value) {
 }
 
 /** @param {unknown} value */
+function isExposure(value) {
+  return typeof value === "string" && Object.hasOwn(STRICTNESS, value);
+}
+
+/** @param {unknown} value */
 function isTexts(value) {
   return Array.isArray(value) && value.every(isText);
 }
+
+const STRICTNESS = { direct: 0, consent: 1, relay: 2 };
 
 /** @type {Record<ServerMessage["t"], Record<string, (value: unknown) => boolean>>} */
 const SHAPES = {
   welcome: { v: isNumber, policy: isObject, limits: isObject },
   waiting: { bin: isNumber },
   room: { code: isText },
-  matched: { session: isText, role: isRole, ice: Array.isArray, ends: isNumber, common: isTexts },
-  plain: { session: isText, n: isNumber, body: isObject },
+  matched: {
+    session: isText,
+    role: isRole,
+    exposure: isExposure,
+    ice: Array.isArray,
+    ends: isNumber,
+    common: isTexts,
+  },
+  seal: { session: isText, n: isNumber, body: isText },
+  plain: { session: isText },
   gone: { session: isText, why: isText },
   error: { code: isText, text: isText },
 };

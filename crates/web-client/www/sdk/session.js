@@ -7,20 +7,29 @@
 
 import { incomingCandidate, outgoingCandidate } from "./candidates.js";
 import { Emitter } from "./emitter.js";
-import { GateError, gate, tellsWhoSpeaks } from "./gate.js";
+import { GateError, fingerprints, gate, tellsWhoSpeaks } from "./gate.js";
 import * as limits from "./limits.js";
 import { parseDescription } from "./protocol.js";
 
+/** @typedef {import("./candidates.js").Path} Path */
+/** @typedef {import("./protocol.js").Exposure} Exposure */
 /** @typedef {import("./protocol.js").Body} Body */
 /** @typedef {import("./protocol.js").Matched} Matched */
 /** @typedef {import("./protocol.js").Media} Media */
 /** @typedef {"connecting" | "connected" | "interrupted"} State */
-/** @typedef {"relay-unreachable" | "media-lost" | "payload-refused"} Failure */
+/** @typedef {"relay-unreachable" | "media-lost" | "payload-refused" | "not-your-partner"} Failure */
+/** Who has agreed to show the other an address. @typedef {{ own: boolean, partner: boolean }} Consent */
+/**
+ * What is shown over the data channel.
+ * @typedef {Pick<import("./courier.js").Courier, "proof" | "isPartnersProof">} Prover
+ */
 /** @typedef {{ microphone: boolean, camera: boolean }} Devices */
+/** What is sent. @typedef {{ audio?: MediaStreamTrack | null, video?: MediaStreamTrack | null }} Tracks */
 /**
  * `failed` is the last event of a session; it has been closed.
  * @typedef {{
- *   body: Body, state: State, stream: MediaStream, text: string, devices: Devices,
+ *   body: Body, state: State, stream: MediaStream, text: string, devices: Devices, consent: Consent,
+ *   path: Path,
  *   failed: { code: Failure, text: string },
  * }} Events
  */
@@ -45,11 +54,25 @@ export class Session extends Emitter {
   #ignoredOffer = false;
   #closed = false;
   #wasConnected = false;
+  #exposure;
+  #prover;
+  /** @type {RTCConfiguration} */
+  #configuration;
+  /** Which candidates pass now, both ways. @type {Path} */
+  #allowed;
+  /** Which way the packets take. @type {Path | null} */
+  #path = null;
+  /** @type {Consent} */
+  #consent = { own: false, partner: false };
+  /** We have shown that we hold this session's keys. */
+  #hasShown = false;
+  /** The partner has shown that it holds this session's keys. */
+  #proven = false;
   /** ICE is being restarted, once for every interruption. */
   #restarted = false;
   /** Of the last description sent. */
   #sentCandidates = 0;
-  #hasRelay = false;
+  #hasCandidate = false;
   #receivedCandidates = 0;
   /** @type {RTCIceCandidateInit[]} */
   #batch = [];
@@ -57,7 +80,10 @@ export class Session extends Emitter {
   #batchTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #stateTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #proofTimer;
   #inbox = Promise.resolve();
+  #channelInbox = Promise.resolve();
   #inboxMessages = 0;
   #textBudget = limits.text_burst_max;
   #textBudgetAt_ms = performance.now();
@@ -68,21 +94,27 @@ export class Session extends Emitter {
    * Call {@link start} once the listeners are in place.
    * @param {Matched} matched
    * @param {Media} media what this side takes part in; the partner's other kinds are declined
-   * @param {{ audio?: MediaStreamTrack | null, video?: MediaStreamTrack | null }} tracks
+   * @param {Tracks} tracks
+   * @param {Exposure} exposure the stricter of the server's and our own
+   * @param {Prover} prover
    */
-  constructor(matched, media, { audio = null, video = null }) {
+  constructor(matched, media, { audio = null, video = null }, exposure, prover) {
     super();
     this.#polite = matched.role === "callee";
     this.#media = media;
+    this.#exposure = exposure;
+    this.#prover = prover;
+    this.#allowed = exposure === "direct" ? "direct" : "relay";
     this.#local = new Map([
       ["audio", audio],
       ["video", video],
     ]);
-    this.#pc = new RTCPeerConnection({
+    this.#configuration = {
       iceServers: matched.ice,
-      iceTransportPolicy: "relay",
+      iceTransportPolicy: exposure === "direct" ? "all" : "relay",
       bundlePolicy: "max-bundle",
-    });
+    };
+    this.#pc = new RTCPeerConnection(this.#configuration);
     // Agreed on by its number, so that both sides can use it without a negotiation of its own.
     this.#channel = this.#pc.createDataChannel("text", { negotiated: true, id: 0 });
     this.#listen();
@@ -118,6 +150,7 @@ export class Session extends Emitter {
       try {
         if ("desc" in body) await this.#acceptDescription(body.desc);
         else if ("cand" in body) await this.#acceptCandidates(body.cand);
+        else if (body.direct === true) this.#agree({ ...this.#consent, partner: true });
       } catch (error) {
         this.#refuse(error);
       }
@@ -148,6 +181,18 @@ export class Session extends Emitter {
   }
 
   /**
+   * Agrees to show the partner this side's addresses, once the partner agrees to the same. It cannot be taken
+   * back in this session.
+   * @returns {boolean} false where the exposure allows no such thing, or it was done
+   */
+  goDirect() {
+    if (this.#exposure !== "consent" || this.#consent.own || this.#closed) return false;
+    this.emit("body", { direct: true });
+    this.#agree({ ...this.#consent, own: true });
+    return true;
+  }
+
+  /**
    * Tells the partner what to show in place of a picture that is off.
    * @param {Devices} devices
    */
@@ -163,6 +208,7 @@ export class Session extends Emitter {
     this.silence();
     clearTimeout(this.#batchTimer);
     clearTimeout(this.#stateTimer);
+    clearTimeout(this.#proofTimer);
     for (const track of this.#remote.getTracks()) {
       track.stop();
       this.#remote.removeTrack(track);
@@ -178,7 +224,7 @@ export class Session extends Emitter {
     });
     pc.addEventListener("icecandidate", ({ candidate }) => this.#collect(candidate));
     pc.addEventListener("icegatheringstatechange", () => {
-      if (pc.iceGatheringState !== "complete" || this.#hasRelay) return;
+      if (pc.iceGatheringState !== "complete" || this.#hasCandidate) return;
       this.#fail("relay-unreachable", "the relay gave no address");
     });
     pc.addEventListener("connectionstatechange", () => this.#follow(pc.connectionState));
@@ -187,10 +233,11 @@ export class Session extends Emitter {
         if (old.kind === track.kind) this.#remote.removeTrack(old);
       }
       this.#remote.addTrack(track);
-      this.emit("stream", this.#remote);
+      if (this.#proven) this.emit("stream", this.#remote);
     });
-    this.#channel.addEventListener("open", () => this.setDevices(this.#devices));
+    this.#channel.addEventListener("open", () => void this.#prove());
     this.#channel.addEventListener("message", ({ data }) => this.#receiveOnChannel(data));
+    pc.addEventListener("iceconnectionstatechange", () => void this.#tellPath());
   }
 
   #attachTracks() {
@@ -229,7 +276,7 @@ export class Session extends Emitter {
     if (this.#closed || !description || (description.type !== "offer" && description.type !== "answer"))
       return;
     this.#flush();
-    const sdp = gate(description.sdp);
+    const sdp = gate(description.sdp, this.#allowed);
     this.#sentCandidates = sdp.split("\r\na=candidate:").length - 1;
     this.emit("body", { desc: { type: description.type, sdp } });
   }
@@ -238,7 +285,7 @@ export class Session extends Emitter {
   async #acceptDescription(value) {
     const description = parseDescription(value);
     if (description === null) throw new GateError("it is not a session description");
-    const sdp = gate(description.sdp);
+    const sdp = gate(description.sdp, this.#allowed);
     const isOffer = description.type === "offer";
     const collides = isOffer && (this.#makingOffer || this.#pc.signalingState !== "stable");
     this.#ignoredOffer = !this.#polite && collides;
@@ -261,7 +308,7 @@ export class Session extends Emitter {
     this.#receivedCandidates += value.length;
     if (this.#receivedCandidates > limits.session_candidates_max)
       throw new GateError("it has too many candidates");
-    for (const candidate of value.map(incomingCandidate)) {
+    for (const candidate of value.map((each) => incomingCandidate(each, this.#allowed))) {
       if (candidate === null) continue;
       // A candidate of an offer that was ignored, or of a generation that is over, fits nothing: not an
       // error.
@@ -271,9 +318,9 @@ export class Session extends Emitter {
 
   /** @param {RTCIceCandidate | null} candidate */
   #collect(candidate) {
-    const outgoing = candidate && outgoingCandidate(candidate.toJSON());
+    const outgoing = candidate && outgoingCandidate(candidate.toJSON(), this.#allowed);
     if (!outgoing || this.#closed || this.#sentCandidates >= limits.description_candidates_max) return;
-    this.#hasRelay = true;
+    this.#hasCandidate = true;
     const pause_ms = this.#sentCandidates === 0 ? limits.batch_first_ms : limits.batch_ms;
     this.#sentCandidates += 1;
     this.#batch.push(outgoing);
@@ -292,8 +339,11 @@ export class Session extends Emitter {
     if (state === "connected") {
       clearTimeout(this.#stateTimer);
       this.#wasConnected = true;
-      this.emit("state", "connected");
       this.#restarted = false;
+      if (this.#proven) this.emit("state", "connected");
+      else this.#awaitProof();
+    } else if (state === "failed" && this.#isReached()) {
+      this.#fail("not-your-partner", "the other end has another certificate than your partner");
     } else if (state === "failed" && !this.#wasConnected) {
       this.#fail("relay-unreachable", "no path through the relay");
     } else if (state === "failed" && this.#restarted) {
@@ -303,6 +353,95 @@ export class Session extends Emitter {
       clearTimeout(this.#stateTimer);
       this.#stateTimer = setTimeout(() => this.#restart(), state === "failed" ? 0 : limits.heal_ms_max);
     }
+  }
+
+  /** Packets get through: what failed is the encryption. */
+  #isReached() {
+    return ["connected", "completed"].includes(this.#pc.iceConnectionState);
+  }
+
+  /** Shows that this end of the data channel holds the session's keys, before it says anything else. */
+  async #prove() {
+    const proof = await this.#prover.proof();
+    if (this.#closed || this.#channel.readyState !== "open") return;
+    this.#channel.send(JSON.stringify({ proof }));
+    this.#hasShown = true;
+    this.setDevices(this.#devices);
+  }
+
+  #awaitProof() {
+    this.#proofTimer ??= setTimeout(
+      () => this.#fail("not-your-partner", "it did not show in time that it is your partner"),
+      limits.proof_ms_max,
+    );
+  }
+
+  /** @param {unknown} proof */
+  async #acceptProof(proof) {
+    const isPartner = await this.#prover.isPartnersProof(proof);
+    if (this.#closed) return;
+    if (!isPartner || !(await this.#isPartnersCertificate())) {
+      this.#fail("not-your-partner", "the other end of the connection is not your partner");
+      return;
+    }
+    clearTimeout(this.#proofTimer);
+    this.#proven = true;
+    this.#followPath();
+    void this.#tellPath();
+    if (this.#remote.getTracks().length > 0) this.emit("stream", this.#remote);
+    if (this.#pc.connectionState === "connected") this.emit("state", "connected");
+  }
+
+  /**
+   * The live connection's certificate is the one in the sealed description. Browsers check that themselves;
+   * this is for one that was told to do otherwise. Where the browser does not tell, there is nothing to
+   * check.
+   */
+  async #isPartnersCertificate() {
+    const transport = this.#pc.sctp?.transport;
+    const certificate = transport?.getRemoteCertificates?.()[0];
+    if (!certificate) return true;
+    const promised = fingerprints(this.#pc.remoteDescription?.sdp ?? "");
+    for (const { hash, digest } of promised) {
+      const bytes = new Uint8Array(await crypto.subtle.digest(hash, certificate));
+      if (Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("") === digest) return true;
+    }
+    return false;
+  }
+
+  /** @param {Consent} consent */
+  #agree(consent) {
+    if (this.#exposure !== "consent") return;
+    this.#consent = consent;
+    this.emit("consent", consent);
+    if (!consent.own || !consent.partner || this.#allowed === "direct") return;
+    this.#allowed = "direct";
+    this.#configuration = { ...this.#configuration, iceTransportPolicy: "all" };
+    this.#pc.setConfiguration(this.#configuration);
+    // One side is enough, and both at once would collide.
+    if (!this.#polite) this.#pc.restartIce();
+  }
+
+  /** Browsers that have it tell when the packets take another way; the others when ICE does something. */
+  #followPath() {
+    const ice = this.#pc.sctp?.transport?.iceTransport;
+    ice?.addEventListener?.("selectedcandidatepairchange", () => void this.#tellPath());
+  }
+
+  async #tellPath() {
+    if (this.#closed || !this.#proven) return;
+    /** @type {any[]} */
+    const stats = [...(await this.#pc.getStats().catch(() => new Map())).values()];
+    const chosen = stats.find(({ type }) => type === "transport")?.selectedCandidatePairId;
+    const pair = stats.find(({ id, type, selected }) =>
+      chosen ? id === chosen : type === "candidate-pair" && selected,
+    );
+    if (this.#closed || !pair) return;
+    const ends = stats.filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId);
+    const path = ends.some(({ candidateType }) => candidateType === "relay") ? "relay" : "direct";
+    if (path === this.#path) return;
+    this.#path = path;
+    this.emit("path", path);
   }
 
   #restart() {
@@ -334,6 +473,7 @@ export class Session extends Emitter {
   /** @param {{ text: string } | { devices: Devices }} message */
   #sendOnChannel(message) {
     const channel = this.#channel;
+    if (!this.#hasShown) return false;
     if (channel.readyState !== "open" || channel.bufferedAmount > limits.text_buffered_bytes_max)
       return false;
     channel.send(JSON.stringify(message));
@@ -347,12 +487,20 @@ export class Session extends Emitter {
     this.#textBudget = Math.min(limits.text_burst_max, this.#textBudget + grown) - 1;
     this.#textBudgetAt_ms = now_ms;
     if (this.#textBudget < 0 || typeof data !== "string" || data.length > limits.text_chars_max * 8) return;
+    this.#channelInbox = this.#channelInbox.then(() => this.#handleOnChannel(data));
+  }
+
+  /** @param {string} data */
+  async #handleOnChannel(data) {
     let message;
     try {
       message = JSON.parse(data);
     } catch {
       return;
     }
+    // The first thing the partner says is who it is.
+    if (!this.#proven) return await this.#acceptProof(message?.proof);
+    if (this.#closed) return;
     if (typeof message?.text === "string" && message.text !== "") {
       this.emit("text", message.text.slice(0, limits.text_chars_max));
     } else if (typeof message?.devices === "object" && message.devices !== null) {

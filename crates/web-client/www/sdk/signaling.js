@@ -23,6 +23,7 @@ import { SUBPROTOCOL, parseServerMessage } from "./protocol.js";
 export class Signaling extends Emitter {
   /** @type {string} */
   #url;
+  #resume;
   /** @type {WebSocket | null} */
   #socket = null;
   #greeted = false;
@@ -31,10 +32,14 @@ export class Signaling extends Emitter {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {string} url the server's `/signal`, as a ws: or wss: URL */
-  constructor(url) {
+  /**
+   * @param {string} url the server's `/signal`, as a ws: or wss: URL
+   * @param {() => import("./protocol.js").Resume | undefined} resume what to come back with, if anything
+   */
+  constructor(url, resume) {
     super();
     this.#url = url;
+    this.#resume = resume;
   }
 
   /** Connects now, whatever pause was running. Does nothing while connected. */
@@ -44,7 +49,7 @@ export class Signaling extends Emitter {
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
     this.#timer = setTimeout(() => this.#lose(), greeting_ms_max);
-    socket.addEventListener("open", () => this.#write({ t: "hello", v: 1 }));
+    socket.addEventListener("open", () => this.#write(this.#hello()));
     socket.addEventListener("close", () => this.#socket === socket && this.#lose());
     socket.addEventListener("message", ({ data }) => this.#socket === socket && this.#receive(data));
   }
@@ -68,6 +73,12 @@ export class Signaling extends Emitter {
 
   get isOpen() {
     return this.#greeted;
+  }
+
+  /** @returns {ClientMessage} */
+  #hello() {
+    const resume = this.#resume();
+    return { t: "hello", v: 1, ...(resume ? { resume } : {}) };
   }
 
   /** @param {ClientMessage} message */

@@ -1,0 +1,169 @@
+/**
+ * A server that does not keep to the protocol: what it changes, repeats, reorders or holds back ends the call
+ * with a word about it; and if it makes keys of its own, the two see different strings.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fromBase64url, toBase64url } from "../../crates/web-client/www/sdk/bytes.js";
+import { Sealing } from "../../crates/web-client/www/sdk/sealing.js";
+import { Between } from "./lib/between.js";
+import { scene } from "./lib/scene.js";
+
+const ENDED = "The call was ended for your protection";
+
+/** Two who press Start with somebody between them. */
+async function meet({ server, browser }, bend, bendBack, play) {
+  const between = await Between.start(server.url, bend, bendBack);
+  try {
+    const pages = [await browser.visit(between.url), await browser.visit(between.url)];
+    for (const page of pages) await page.choose("Text");
+    for (const page of pages) await page.press("Start");
+    await play(pages);
+  } finally {
+    await between.close();
+  }
+}
+
+/** The first page that is told so; the other one only sees its partner leave. */
+async function oneSees(pages, words) {
+  await Promise.any(pages.map((page) => page.sees(words)));
+}
+
+/** Bends the sealed messages on the way to the callee, from its third frame on: the first that are sealed. */
+function toCallee(change) {
+  return () => {
+    const roles = new Map();
+    const state = {};
+    return (message, line) => {
+      if (message.t === "matched") roles.set(line, message.role);
+      if (message.t !== "seal" || roles.get(line) !== "callee" || message.n < 3) return [message];
+      return change(message, state);
+    };
+  };
+}
+
+const ATTACKS = {
+  "changes a message": toCallee((message) => [{ ...message, body: flipped(message.body) }]),
+  "sends one again as a new one": toCallee((message, state) => {
+    const bent = [{ ...message, n: message.n + (state.shift ?? 0) }];
+    if (!state.shift) bent.push({ ...message, n: message.n + 1 });
+    state.shift = 1;
+    return bent;
+  }),
+  "turns two around": toCallee((message, state) => {
+    if (!state.held) {
+      state.held = message;
+      return [];
+    }
+    return [
+      { ...message, n: state.held.n },
+      { ...state.held, n: message.n },
+    ];
+  }),
+  "holds one back": toCallee((message, state) => {
+    const first = !state.held;
+    state.held = true;
+    return first ? [] : [message];
+  }),
+  "does not seal": toCallee(({ session, n }) => [{ t: "plain", session, n, body: { cand: [] } }]),
+};
+
+for (const [what, attack] of Object.entries(ATTACKS)) {
+  test(`a server that ${what} is noticed`, () =>
+    scene((both) => meet(both, attack(), undefined, (pages) => oneSees(pages, ENDED))));
+}
+
+test("a message that comes twice, as after a broken connection, changes nothing", () =>
+  scene((both) =>
+    meet(
+      both,
+      (message) => (message.t === "seal" ? [message, message] : [message]),
+      undefined,
+      async (pages) => {
+        for (const page of pages) await page.sees("Connected via relay");
+      },
+    ),
+  ));
+
+test("a server with keys of its own makes the strings differ, and cannot carry the call", () =>
+  scene((both) => {
+    const mallory = new Mallory((body) => body);
+    return meet(both, ...mallory.ways, async (pages) => {
+      const [one, other] = await Promise.all(pages.map((page) => page.words()));
+      assert.equal(one.length, 4);
+      assert.notDeepEqual(one, other);
+      await oneSees(pages, ENDED);
+    });
+  }));
+
+test("a server with keys of its own cannot put its certificate in place of the partner's", () =>
+  scene((both) => {
+    const foreign = Array(32).fill("AB").join(":");
+    const mallory = new Mallory((body) => {
+      if (!body.desc) return body;
+      const sdp = body.desc.sdp.replace(/(a=fingerprint:sha-256 )\S+/g, `$1${foreign}`);
+      return { desc: { ...body.desc, sdp } };
+    });
+    return meet(both, ...mallory.ways, (pages) => oneSees(pages, ENDED));
+  }));
+
+/** Agrees on keys with each side in the other's name, reads everything, and passes it on changed. */
+class Mallory {
+  #change;
+  /** By the line. */
+  #sides = new Map();
+  #work = Promise.resolve();
+
+  constructor(change) {
+    this.#change = change;
+  }
+
+  get ways() {
+    return [
+      (message, line) => this.#fromServer(message, line),
+      (message, line) => this.#fromPage(message, line),
+    ];
+  }
+
+  #fromServer(message, line) {
+    if (message.t !== "matched") return [message];
+    const role = message.role === "caller" ? "callee" : "caller";
+    const side = { line, session: message.session, role, n: 0, waiting: [] };
+    side.sealing = new Sealing(role, fromBase64url(message.session));
+    this.#sides.set(line, side);
+    line.toPage(message);
+    if (role === "caller") this.#do(async () => this.#send(side, await side.sealing.begin()));
+    return [];
+  }
+
+  #fromPage(message, line) {
+    const side = this.#sides.get(line);
+    if (message.t !== "seal" || !side) return [message];
+    this.#do(async () => {
+      const { send, body } = await side.sealing.receive(fromBase64url(message.body));
+      if (send) this.#send(side, send);
+      const other = [...this.#sides.values()].find(({ role }) => role !== side.role);
+      if (body) other.waiting.push(this.#change(body));
+      for (const each of [side, other]) {
+        if (!each?.sealing.isReady) continue;
+        for (const waiting of each.waiting.splice(0)) this.#send(each, await each.sealing.seal(waiting));
+      }
+    });
+    return [];
+  }
+
+  #send(side, bytes) {
+    side.n += 1;
+    side.line.toPage({ t: "seal", session: side.session, n: side.n, body: toBase64url(bytes) });
+  }
+
+  #do(task) {
+    this.#work = this.#work.then(task);
+  }
+}
+
+function flipped(body) {
+  return body.slice(0, 40) + (body[40] === "A" ? "B" : "A") + body.slice(41);
+}
