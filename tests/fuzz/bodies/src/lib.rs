@@ -9,8 +9,10 @@ mod differential;
 mod input;
 mod roundtrip;
 mod server;
+mod stream;
 
 pub use decode::decode;
 pub use differential::differential;
 pub use roundtrip::roundtrip;
 pub use server::server;
+pub use stream::stream;

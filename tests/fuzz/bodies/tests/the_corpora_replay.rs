@@ -22,13 +22,18 @@ fn row_61_server() {
 }
 
 #[test]
+fn row_61_stream() {
+    replay("stream", fuzz_bodies::stream);
+}
+
+#[test]
 fn row_62_differential() {
     replay("differential", fuzz_bodies::differential);
 }
 
 #[test]
 fn the_corpora_are_small() {
-    let bytes: usize = ["decode", "differential", "roundtrip", "server"]
+    let bytes: usize = ["decode", "differential", "roundtrip", "server", "stream"]
         .into_iter()
         .flat_map(inputs)
         .map(|(_, input)| input.len())
