@@ -48,8 +48,10 @@ impl AnswerBudget {
 
 /// Token buckets by hash; those whose keys collide share one.
 struct Table {
-    /// Thousandths of an answer that come back each millisecond, times the slots' unit; 0: no limit.
+    /// Thousandths of an answer that come back in a second; 0: no limit.
     per_s_milli: u32,
+    /// What a source may have at most.
+    milli_max: u32,
     slots: Vec<Slot>,
 }
 
@@ -57,22 +59,23 @@ impl Table {
     fn new(per_s: u32, workers: u16) -> Self {
         // The kernel deals a source's ports out to all workers, so each has its share of the budget.
         let per_s_milli = per_s.saturating_mul(1000).div_ceil(u32::from(workers.max(1)));
-        let full = Slot { milli: per_s_milli.saturating_mul(ANSWER_BURST_S), seen_ms: 0 };
+        // However many share it, an answer fits.
+        let milli_max = per_s_milli.saturating_mul(ANSWER_BURST_S).max(ANSWER_MILLI);
+        let full = Slot { milli: milli_max, seen_ms: 0 };
         let slots = if per_s_milli == 0 { Vec::new() } else { vec![full; ANSWER_SLOTS] };
-        Self { per_s_milli, slots }
+        Self { per_s_milli, milli_max, slots }
     }
 
     fn take(&mut self, hash: u64, now_ms: u32) -> bool {
         let Some(slot) = self.slots.get_mut(hash as usize % ANSWER_SLOTS) else { return true };
         let passed_ms = u64::from(now_ms.wrapping_sub(slot.seen_ms));
         let back = passed_ms * u64::from(self.per_s_milli) / 1000;
-        let most = u64::from(self.per_s_milli.saturating_mul(ANSWER_BURST_S));
         // Time too short to give anything back is not forgotten: it counts at the next call.
         if back > 0 {
-            slot.milli = (u64::from(slot.milli) + back).min(most) as u32;
+            slot.milli = (u64::from(slot.milli) + back).min(u64::from(self.milli_max)) as u32;
             slot.seen_ms = now_ms;
         }
-        match slot.milli.checked_sub(1000) {
+        match slot.milli.checked_sub(ANSWER_MILLI) {
             Some(left) => {
                 slot.milli = left;
                 true
@@ -102,6 +105,9 @@ const fn keys(ip: IpAddr) -> (u64, u64) {
         }
     }
 }
+
+/// One answer, as slots count it.
+const ANSWER_MILLI: u32 = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +163,31 @@ mod tests {
         assert_eq!(answered(&mut budget(0, 0, 4), 4000, 0, flood), 4000);
         let burst = 10 * ANSWER_BURST_S as usize / 4;
         assert!(about(answered(&mut budget(10, 0, 4), 4000, 0, flood), burst, 4000));
+    }
+
+    #[test]
+    fn an_answer_comes_back_to_the_millisecond() {
+        let mut table = Table::new(4, 1);
+        let mut takes = |count: usize, at_ms| (0..count).filter(|_| table.take(0, at_ms)).count();
+        assert_eq!(takes(20, 0), 8);
+        assert_eq!(takes(1, 249), 0);
+        assert_eq!(takes(2, 250), 1);
+        assert_eq!(takes(2, 500), 1);
+        assert_eq!(takes(20, 60_000), 8);
+    }
+
+    #[test]
+    fn a_share_of_less_than_an_answer_is_saved_up() {
+        let mut table = Table::new(1, 4);
+        let answered: Vec<u32> = (0..9000).filter(|&at_ms| table.take(0, at_ms)).collect();
+        assert_eq!(answered, [0, 4000, 8000]);
+    }
+
+    #[test]
+    fn sources_are_counted_by_address_and_by_network() {
+        assert_eq!(keys("198.51.100.7".parse().unwrap()), (0xC633_6407, 0x00C6_3364));
+        let of_ipv6 = keys("2001:db8:1:2:3:4:5:6".parse().unwrap());
+        assert_eq!(of_ipv6, (0x2001_0DB8_0001_0002, 0x8000_2001_0DB8_0001));
     }
 
     #[test]

@@ -154,10 +154,23 @@ mod tests {
                 flipped[at] ^= 1;
                 assert!(!nonces.accepts(&flipped, now, &client), "byte {at}");
             }
+            // Two equal changes do not hide each other.
+            for (one, other, bits) in equal_changes(nonce.as_bytes().len()) {
+                let mut flipped = nonce.as_bytes().to_vec();
+                flipped[one] ^= bits;
+                flipped[other] ^= bits;
+                assert!(!nonces.accepts(&flipped, now, &client), "{bits:#x} at {one} and {other}");
+            }
             for length in [0, 1, 13, 15, 16, 17, 24, 127, 128, 763] {
                 assert!(!nonces.accepts(&vec![b'A'; length], now, &client), "{length} bytes");
             }
         }
+    }
+
+    /// Every pair of places, and every change of seven bits.
+    fn equal_changes(length: usize) -> impl Iterator<Item = (usize, usize, u8)> {
+        let pairs = (0..length).flat_map(move |one| (0..one).map(move |other| (one, other)));
+        pairs.flat_map(|(one, other)| (1..0x80).map(move |bits| (one, other, bits)))
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
             allow: vec![range("10.1.0.0", "10.1.255.255"), range("127.0.0.0", "127.255.255.255")],
             deny: vec![range("10.1.2.0", "10.1.2.255"), range("8.8.8.0", "8.8.8.255")],
             listening: vec!["0.0.0.0:3478".parse().unwrap(), "127.0.0.1:9641".parse().unwrap()],
-            own_ips: vec!["1.2.3.4".parse().unwrap(), "127.0.0.1".parse().unwrap()],
+            own_ips: ["1.2.3.4", "127.0.0.1", "192.168.7.7"].map(|ip| ip.parse().unwrap()).to_vec(),
         }
     }
 
@@ -197,6 +197,10 @@ mod tests {
             ("9.9.9.9:53", Refused),               // row 13
             ("9.9.9.9:11211", Refused),            // row 13
             ("9.9.9.9:0", Refused),
+            ("9.9.9.9:80", Refused), // row 13
+            ("9.9.9.9:1023", Refused),
+            ("9.9.9.9:1024", Outside),
+            ("1.2.3.4:9641", Refused), // an address of this machine, though that listener has another
             ("9.9.9.9:5000", Outside),
         ] {
             assert_eq!(verdict(PeerPolicy::Public, peer), expected, "{peer}");
@@ -210,8 +214,37 @@ mod tests {
             for peer in ["9.9.9.9:5000", "10.1.3.3:5000", "1.2.3.4:3478", "1.2.3.4:0"] {
                 assert_eq!(verdict(peers, peer), PeerVerdict::Refused, "{peer}");
             }
+            // Not listening there: that listener has another address of ours.
+            assert_eq!(verdict(peers, "1.2.3.4:9641"), PeerVerdict::Relayed);
             assert!(policy().allows_permission(peers, "1.2.3.4".parse().unwrap()));
             assert!(!policy().allows_permission(peers, "9.9.9.9".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_permission_is_granted_where_some_port_could_be() {
+        for (ip, expected) in [
+            ("9.9.9.9", true),
+            ("1.2.3.4", true),
+            ("192.168.7.7", true), // ours, and so a relayed address of somebody here
+            ("192.168.7.8", false),
+            ("10.1.3.3", true),  // allowed
+            ("10.1.2.3", false), // denied, although allowed
+            ("8.8.8.8", false),  // denied
+            ("::ffff:9.9.9.9", false),
+        ] {
+            assert_eq!(policy().allows_permission(PeerPolicy::Public, ip.parse().unwrap()), expected, "{ip}");
+        }
+    }
+
+    #[test]
+    fn rows_3_and_4_no_rule_opens_an_ipv4_address_in_ipv6_clothes() {
+        let all = AddressRange::new("::".parse().unwrap(), "ffff:ffff::".parse().unwrap()).unwrap();
+        let open = AddressPolicy { allow: vec![all], ..AddressPolicy::default() };
+        for ip in ["::ffff:9.9.9.9", "::ffff:127.0.0.1", "::ffff:0.0.0.0"] {
+            let peer = PeerAddr(SocketAddr::new(ip.parse().unwrap(), 5000));
+            assert_eq!(open.peer(PeerPolicy::Public, peer, false), PeerVerdict::Refused, "{ip}");
+            assert!(!open.allows_permission(PeerPolicy::Public, ip.parse().unwrap()), "{ip}");
         }
     }
 
