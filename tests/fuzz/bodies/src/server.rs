@@ -60,6 +60,8 @@ impl Stage {
         setup.limits.per_side = 3;
         setup.limits.per_prefix = 5;
         setup.limits.total = 7;
+        // As two of very many workers they have a hundred numbers each to give out, not thirty thousand.
+        setup.workers = WORKERS;
         let key = SessionKey::new([1; 32]);
         let now = Now { mono: Duration::from_secs(1000), unix_s: 1_800_000_000 };
         let directory = Arc::new(Mutex::new(Directory::new(setup.limits, setup.bandwidth, (1, 2))));
@@ -294,7 +296,10 @@ impl Stage {
                 Event::Released { .. } => {}
                 Event::Tell { worker: to, notice } => {
                     assert_ne!(usize::from(to.0), worker, "a worker tells itself nothing by others");
-                    self.notices[usize::from(to.0)].push_back(notice);
+                    // Who is not on the stage hears nothing.
+                    if let Some(notices) = self.notices.get_mut(usize::from(to.0)) {
+                        notices.push_back(notice);
+                    }
                 }
             }
         }
@@ -352,9 +357,9 @@ impl Stage {
         }
     }
 
+    /// The worker that a number belongs to, or one that has to refuse it.
     fn worker_of(&self, port: u16) -> usize {
-        let workers = u16::try_from(self.servers.len()).expect("there are two");
-        usize::from(RelayedAddr((RELAY_V4, port).into()).worker(workers).0)
+        usize::from(RelayedAddr((RELAY_V4, port).into()).worker(WORKERS).0) % self.servers.len()
     }
 }
 
@@ -400,6 +405,9 @@ const CLIENTS: [&str; 8] = [
 
 const OUTSIDE: [&str; 6] =
     ["9.9.9.9:5000", "9.9.9.9:5001", "8.8.8.8:5000", "[2600::1]:5000", "127.0.0.1:80", "192.0.2.1:3478"];
+
+/// Of which the stage has the first two.
+const WORKERS: u16 = 512;
 
 const STEPS_MAX: usize = 200;
 
