@@ -291,6 +291,23 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_its_names_and_its_keys_alone() {
+        let mint = |key, session, side, until| {
+            SessionKey::new([key; 32]).mint(SessionId([session; 16]), side, until).password
+        };
+        let minted = mint(1, 1, Side::A, 5000);
+        assert_eq!(minted.len(), 43, "256 bits in base64url");
+        assert_eq!(minted, mint(1, 1, Side::A, 5000));
+        let others = [
+            mint(2, 1, Side::A, 5000),
+            mint(1, 2, Side::A, 5000),
+            mint(1, 1, Side::B, 5000),
+            mint(1, 1, Side::A, 5001),
+        ];
+        assert!(!others.contains(&minted));
+    }
+
+    #[test]
     fn what_is_minted_is_recognised() {
         for (side, algorithm) in [(Side::A, PasswordAlgorithm::Md5), (Side::B, PasswordAlgorithm::Sha256)] {
             let minted = SessionKey::new([1; 32]).mint(SessionId([0xFE; 16]), side, 1_900_000_000);
