@@ -1,4 +1,4 @@
-//! The admin listener's pages: `/healthz`, `/readyz`, `/metrics`.
+//! The admin listener's pages: `/healthz`, `/readyz`, `/metrics`, `/privacy`.
 //!
 //! It changes nothing and asks nobody who they are; that is why it listens on loopback unless told otherwise.
 
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,17 +20,19 @@ use tokio::task::JoinSet;
 
 use crate::limits::{ADMIN_CONNECTION_MS_MAX, ADMIN_HEADER_MS_MAX};
 use crate::metrics::Metrics;
+use crate::privacy::Inventory;
 
 /// What the pages tell.
 pub(crate) struct Admin {
     metrics: Metrics,
+    inventory: Inventory,
     ready: AtomicBool,
 }
 
 impl Admin {
     /// Ready until told otherwise.
-    pub(crate) fn new(metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { metrics, ready: AtomicBool::new(true) })
+    pub(crate) fn new(metrics: Metrics, inventory: Inventory) -> Arc<Self> {
+        Arc::new(Self { metrics, inventory, ready: AtomicBool::new(true) })
     }
 
     /// From here on `/readyz` sends clients elsewhere.
@@ -44,6 +46,7 @@ impl Admin {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/privacy", get(privacy))
             .with_state(self);
         let mut connections = JoinSet::new();
         loop {
@@ -73,6 +76,15 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     }
+}
+
+async fn privacy(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|accepted| accepted.contains("application/json")) {
+        let json = admin.inventory.json().await.to_string();
+        return ([(header::CONTENT_TYPE, "application/json")], json).into_response();
+    }
+    Html(admin.inventory.html().await).into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {

@@ -3,12 +3,14 @@
 //! It assembles, configures and reports; protocol logic lives in the cores, sockets in the planes.
 
 mod admin;
+mod admission;
 pub mod credentials;
 mod ice;
 mod limits;
 pub mod logs;
 pub mod metrics;
 mod ports;
+mod privacy;
 mod relay;
 mod run;
 pub mod settings;

@@ -24,6 +24,9 @@ pub(crate) const SHARED_SECRET_BYTES_MIN: usize = 16;
 /// is tried with each.
 pub(crate) const SHARED_SECRETS_MAX: usize = 4;
 
+/// A file of tokens of admission, one a line: some twenty thousand.
+pub(crate) const TOKENS_FILE_BYTES_MAX: u64 = 1 << 20;
+
 /// The longest time for which a shared-secret credential is minted here, in seconds: thirty days.
 pub(crate) const CREDENTIAL_TTL_S_MAX: u64 = 30 * 86_400;
 

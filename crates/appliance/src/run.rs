@@ -11,17 +11,19 @@ use redact::Sensitive;
 use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
 use relay_plane::{Relay, Streams};
 use rustls::ServerConfig;
-use signal_plane::{Peer, Signal};
+use signal_plane::{Doorkeeper, Peer, Signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use turn_core::SessionKey;
 
 use crate::admin::Admin;
+use crate::admission::Tokens;
 use crate::limits::{
     ADMIN_CONNECTIONS_MAX, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX, WEB_HANDSHAKES_MAX,
 };
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::ports;
+use crate::privacy::Inventory;
 use crate::relay::{self, Bridge, TcpAddresses};
 use crate::settings::{self, Settings};
 use crate::tls::{self, CertificateError, Certificates};
@@ -136,7 +138,9 @@ impl Appliance {
         let numbers = signal.clone();
         metrics.signal(Box::new(move || signal_numbers(&numbers.counters())));
         metrics.certificates(Box::new(certificates.numbers()));
-        let admin = Admin::new(metrics);
+        let allocation_s_max = u64::from(settings.relay.limits.lifetime_max_s);
+        let inventory = Inventory::new(signal.clone(), relay.handle(), allocation_s_max);
+        let admin = Admin::new(metrics, inventory);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
         let listeners = [turn, turns, web, http, local];
@@ -267,6 +271,9 @@ fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Re
         exposure: settings.matching.exposure,
         room_exposure: settings.matching.room_exposure,
         require_sealed: settings.privacy.require_sealed,
+        require_token: settings.matching.tokens.is_some(),
+        ban_s: settings.matching.ban_s,
+        rotate_s: settings.privacy.rotate_s,
         ..Default::default()
     };
     let ports = relay::ports(settings, &relay, tcp);
@@ -275,6 +282,11 @@ fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Re
         matcher,
         origins: settings.server.origins.clone(),
         names: host_names(&settings.server.names),
+        doorkeeper: settings
+            .matching
+            .tokens
+            .as_ref()
+            .map_or_else(Doorkeeper::default, |tokens| Doorkeeper::new(Arc::new(Tokens::new(tokens)))),
         ..Default::default()
     };
     let signal = Signal::start(config, Arc::new(bridge), random()?);

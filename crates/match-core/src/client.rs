@@ -11,6 +11,8 @@ use crate::ids::{ResumeToken, RoomCode, SessionId};
 use crate::limits::{RECENT_MS_MAX, RECENT_PARTNERS_MAX};
 use crate::message::GoneReason;
 use crate::queue::Arrival;
+use crate::reports::Met;
+use crate::tags::Tags;
 use crate::want::Want;
 
 /// The name of a transport between its task and the matcher; never on the wire.
@@ -58,11 +60,18 @@ pub(crate) struct Client {
     /// Sessions that ended while it was lost.
     pub(crate) ended: Vec<(SessionId, GoneReason)>,
     pub(crate) malformed: u8,
+    /// How hard the work is that was asked of it before it may come in.
+    pub(crate) challenge_bits: Option<u8>,
     pub(crate) recent: Recent,
+    /// The last partner, as long as it may be reported.
+    pub(crate) last: Option<Met>,
+    pub(crate) tags: Option<Tags>,
+    pub(crate) since: Duration,
+    pub(crate) lost_since: Duration,
 }
 
 impl Client {
-    pub(crate) fn new(id: ClientId, transport: ConnectionId) -> Self {
+    pub(crate) fn new(id: ClientId, transport: ConnectionId, tags: Option<Tags>, now: Duration) -> Self {
         Self {
             id,
             state: State::New,
@@ -75,7 +84,12 @@ impl Client {
             held: Held::default(),
             ended: Vec::new(),
             malformed: 0,
+            challenge_bits: None,
             recent: Recent::default(),
+            last: None,
+            tags,
+            since: now,
+            lost_since: now,
         }
     }
 

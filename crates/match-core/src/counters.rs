@@ -23,6 +23,12 @@ pub struct Counters {
     pub messages_total: u64,
     /// Queue entries looked at in search of partners; divided by `matches_total` it says what a match costs.
     pub looked_at_total: u64,
+    /// Clients asked to work before they came in.
+    pub challenges_total: u64,
+    /// Reports that counted.
+    pub reports_total: u64,
+    /// Bans that came of them.
+    pub bans_total: u64,
     /// Errors told, in the order of [`ErrorCode::ALL`].
     pub errors_total: [u64; ErrorCode::ALL.len()],
 }

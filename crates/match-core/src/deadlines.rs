@@ -47,6 +47,11 @@ impl Deadlines {
         self.first
     }
 
+    /// Whether something is due at all.
+    pub(crate) fn is_armed(&self, due: Due) -> bool {
+        self.time_by_due.contains_key(&due)
+    }
+
     /// When something is due.
     #[cfg(debug_assertions)]
     pub(crate) fn of(&self, due: Due) -> Option<Duration> {
@@ -68,6 +73,12 @@ pub(crate) enum Due {
     Held(ClientId),
     /// A met partner may be forgotten.
     Recent(ClientId),
+    /// Records under tags may be over.
+    Sweep,
+    /// The key of the tags is to be replaced.
+    Rotation,
+    /// The key before is to be forgotten.
+    OldKey,
 }
 
 #[cfg(test)]

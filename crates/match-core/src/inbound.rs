@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use crate::gate::{Body, GatedBody};
 use crate::ids::{ResumeToken, SessionId};
-use crate::limits::{JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, RESUMED_SESSIONS_MAX};
+use crate::limits::{JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, RESUMED_SESSIONS_MAX, TOKEN_BYTES_MAX};
 use crate::message::ErrorCode;
 use crate::payload::{Payload, SealedBody};
 use crate::want::Want;
+use crate::work::Proof;
 
 /// A frame's outcome.
 pub enum Inbound {
@@ -53,6 +54,11 @@ pub enum ClientMessage {
     },
     /// A payload for the partner.
     Payload(PayloadMessage),
+    /// The partner of a session, present or last, did what they should not.
+    Report {
+        /// Which.
+        session: SessionId,
+    },
     /// Leave, and find again.
     Next {
         /// As in `find`; the last one if absent.
@@ -73,6 +79,25 @@ pub struct Hello {
     /// Who comes back, if anybody.
     #[serde(default)]
     pub(crate) resume: Option<Resume>,
+    /// What lets somebody in where not everybody may.
+    #[serde(default)]
+    token: Option<Box<str>>,
+    /// The answer to a challenge.
+    #[serde(default)]
+    pub(crate) proof: Option<Proof>,
+    /// Whether the transport has found the token to be good.
+    #[serde(skip)]
+    pub(crate) is_admitted: bool,
+}
+
+/// Why somebody is reported. It is counted nowhere and kept nowhere: no reason weighs more than another.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Why {
+    Abuse,
+    Spam,
+    Minor,
+    Other,
 }
 
 /// What a returning client brings.
@@ -124,6 +149,10 @@ enum Frame {
         n: u64,
         body: Body,
     },
+    Report {
+        session: SessionId,
+        why: Why,
+    },
     Next {
         #[serde(default)]
         want: Option<Want>,
@@ -155,6 +184,9 @@ fn parse(text: &str) -> Result<ClientMessage, ErrorCode> {
             let payload = Payload::Plain(GatedBody::check(body, &session));
             payload_message(session, n, text.len(), payload)
         }
+        Frame::Report { session, why: Why::Abuse | Why::Spam | Why::Minor | Why::Other } => {
+            ClientMessage::Report { session }
+        }
         Frame::Next { want } => ClientMessage::Next { want: want.map(bounded).transpose()? },
         Frame::Leave {} => ClientMessage::Leave,
         Frame::Cancel {} => ClientMessage::Cancel,
@@ -166,8 +198,20 @@ fn payload_message(session: SessionId, n: u64, bytes: usize, payload: Payload) -
 }
 
 impl Hello {
+    /// The token, if one was sent; for the transport to check.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// The token is good.
+    pub fn admit(&mut self) {
+        self.is_admitted = true;
+    }
+
     fn is_bounded(&self) -> bool {
         self.resume.as_ref().is_none_or(|resume| resume.got.len() <= RESUMED_SESSIONS_MAX)
+            && self.token.as_ref().is_none_or(|token| token.len() <= TOKEN_BYTES_MAX)
+            && self.proof.as_ref().is_none_or(Proof::is_bounded)
     }
 }
 
@@ -218,6 +262,8 @@ mod tests {
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"bye":true}}"#,
             r#"{"t":"plain","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":{"direct":true}}"#,
             r#"{"t":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","n":1,"body":"Zm9v-_"}"#,
+            r#"{"t":"report","session":"AAAAAAAAAAAAAAAAAAAAAA","why":"spam"}"#,
+            r#"{"t":"hello","v":1,"token":"x","proof":{"seed":"AAAA","nonce":"17"}}"#,
             r#"{"t":"next"}"#,
             r#"{"t":"next","want":{"media":"audio"}}"#,
             r#"{"t":"leave"}"#,
@@ -269,6 +315,9 @@ mod tests {
             r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA"}}"#,
             r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA","got":{"AAAA":1}}}"#,
             r#"{"t":"hello","v":1,"resume":{"token":"AAAAAAAAAAAAAAAAAAAAAA","got":{},"x":1}}"#,
+            r#"{"t":"hello","v":1,"proof":{"seed":"AAAA"}}"#,
+            r#"{"t":"report","session":"AAAAAAAAAAAAAAAAAAAAAA"}"#,
+            r#"{"t":"report","session":"AAAAAAAAAAAAAAAAAAAAAA","why":"ugly"}"#,
             r#"{"t":"find"}"#,
             r#"{"t":"find","want":{"media":"smell"}}"#,
             r#"{"t":"find","want":{"media":"text","age":7}}"#,

@@ -11,22 +11,28 @@ mod check;
 mod client;
 mod counters;
 mod deadlines;
+mod entry;
 mod gate;
 mod held;
 mod ids;
 mod inbound;
+mod inventory;
 pub mod limits;
 mod matcher;
 mod message;
 mod output;
 mod payload;
 mod queue;
+mod records;
+mod reports;
 mod resume;
 mod rooms;
 mod sdp;
 mod session;
+mod tags;
 mod waiting;
 mod want;
+mod work;
 
 pub use budget::{Budget, Verdict};
 pub use client::ConnectionId;
@@ -34,13 +40,15 @@ pub use counters::Counters;
 pub use gate::{BadPayload, GatedBody};
 pub use ids::{ResumeToken, SessionId, Side};
 pub use inbound::{ClientMessage, Hello, Inbound, PayloadMessage, Resume};
-pub use limits::{Config, Limits};
+pub use inventory::Kept;
+pub use limits::{Config, Limits, WorkLimits};
 pub use matcher::{Departure, Matcher};
 pub use message::{
     Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error, error_retry,
 };
 pub use output::{CloseReason, Matched, Output, RelayQuestion};
 pub use payload::{Payload, SealedBody};
+pub use tags::Origin;
 pub use want::{Media, Want};
 
 use std::time::Duration;

@@ -20,6 +20,12 @@ pub struct Config {
     pub exposure: Exposure,
     /// Which candidates the members of a room may be shown.
     pub room_exposure: Exposure,
+    /// Whether only those may come in whose token the transport has found to be good.
+    pub require_token: bool,
+    /// How long a ban lasts, in seconds.
+    pub ban_s: u64,
+    /// How long a key of tags is in use, in seconds.
+    pub rotate_s: u64,
     /// Whether payloads must be sealed; if not, what is sent in the clear has to pass the gate.
     pub require_sealed: bool,
     /// How long a session and its credentials last at most, in seconds.
@@ -39,6 +45,9 @@ impl Default for Config {
             resume_s: 30,
             exposure: Exposure::Consent,
             room_exposure: Exposure::Consent,
+            require_token: false,
+            ban_s: 3600,
+            rotate_s: 86_400,
             require_sealed: false,
             session_ttl_s: 12 * 3600,
             retention_s: 5,
@@ -75,6 +84,27 @@ pub struct Limits {
     pub widen_ms: [u64; 3],
     /// After how long a ticket takes a partner it met within the hour, if nobody else fits; in milliseconds.
     pub rematch_ms: u64,
+    /// What comes in for free.
+    pub work: WorkLimits,
+}
+
+/// How many clients come in without work. Those who are there already notice nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkLimits {
+    /// In all, on average, in clients per second.
+    pub total_per_s: u32,
+    /// In all, at once after a silence, in clients.
+    pub total_burst: u32,
+    /// From one IPv4 address or IPv6 /64, on average, in clients per second.
+    pub place_per_s: u32,
+    /// From there, at once after a silence, in clients.
+    pub place_burst: u32,
+}
+
+impl Default for WorkLimits {
+    fn default() -> Self {
+        Self { total_per_s: 200, total_burst: 2_000, place_per_s: 5, place_burst: 300 }
+    }
 }
 
 impl Limits {
@@ -106,6 +136,7 @@ impl Default for Limits {
             idle_ms_max: 3600 * 1000,
             widen_ms: [2_000, 4_000, 8_000],
             rematch_ms: 3_000,
+            work: WorkLimits::default(),
         }
     }
 }
@@ -151,6 +182,32 @@ pub const RELAYED_MS: u64 = 30_000;
 pub const RECENT_MS_MAX: u64 = 3600 * 1000;
 /// Partners a connection remembers in order not to meet them again.
 pub const RECENT_PARTNERS_MAX: usize = 32;
+/// A token of admission, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// The nonce of a proof, in bytes.
+pub const NONCE_BYTES_MAX: usize = 32;
+/// How long a challenge stands, in seconds.
+pub const CHALLENGE_S: u64 = 60;
+/// The least work that is asked for, in bits: a moment for a browser.
+pub const WORK_BITS_MIN: u8 = 12;
+/// The most, in bits: about half a minute for a phone.
+pub const WORK_BITS_MAX: u8 = 20;
+/// More clients than this within the hour, and a place is an office's or a carrier's.
+pub const CROWD_CLIENTS: usize = 4;
+/// How many networks must have reported a place within the hour to ban it.
+pub const REPORTERS_TO_BAN: usize = 3;
+/// Reports that one place may make within the hour.
+pub const REPORTS_PER_REPORTER_MAX: usize = 5;
+/// How long a session must have lasted for a report of it to count, in milliseconds.
+pub const REPORT_AFTER_MS: u64 = 20_000;
+/// After how long to try again, when somebody has reported too often, in milliseconds.
+pub const REPORT_RETRY_MS: u64 = 600_000;
+/// Places remembered, for each kind of record.
+pub const TAG_RECORDS_MAX: usize = 65_536;
+/// How long arrivals and reports are remembered, in milliseconds.
+pub const TAG_RECORDS_MS_MAX: u64 = 3600 * 1000;
+/// How often records that are over are looked for, in milliseconds.
+pub const SWEEP_MS: u64 = 60_000;
 /// Candidates a side may send per description, those inside the description included.
 pub const CANDIDATES_MAX: u32 = 20;
 /// Lines of an SDP.

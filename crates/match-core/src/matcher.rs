@@ -16,14 +16,17 @@ use crate::client::{Client, ClientId, ConnectionId, State, Transport};
 use crate::counters::Counters;
 use crate::deadlines::{Deadlines, Due};
 use crate::ids::{KeyedHasher, ResumeToken};
-use crate::inbound::{ClientMessage, Hello, Inbound};
+use crate::inbound::{ClientMessage, Inbound};
 use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX, ROOM_SIZE_MAX};
-use crate::message::{ErrorCode, GoneReason, PROTOCOL_VERSION, ServerMessage, error};
+use crate::message::{ErrorCode, GoneReason, ServerMessage, error};
 use crate::output::{CloseReason, Output};
 use crate::queue::Queue;
+use crate::records::Records;
 use crate::rooms::Rooms;
 use crate::session::Session;
+use crate::tags::{Origin, TagKeys};
 use crate::want::Want;
+use crate::work::Work;
 
 /// All that the matcher knows.
 ///
@@ -49,6 +52,9 @@ pub struct Matcher {
     pub(crate) queue: Queue,
     pub(crate) rooms: Rooms,
     pub(crate) sessions: Slab<Session>,
+    pub(crate) tag_keys: TagKeys,
+    pub(crate) records: Records,
+    pub(crate) work: Work,
     pub(crate) deadlines: Deadlines,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
@@ -73,7 +79,12 @@ impl Matcher {
             random.fill_bytes(&mut key);
             key
         };
-        let (queue_key, rooms_key, tokens_key) = (key(), key(), key());
+        let (queue_key, rooms_key, tokens_key, records_key) = (key(), key(), key(), key());
+        let (mut tag_key, mut work_key) = ([0; 32], [0; 32]);
+        random.fill_bytes(&mut tag_key);
+        random.fill_bytes(&mut work_key);
+        let mut deadlines = Deadlines::default();
+        deadlines.arm(Due::Rotation, Duration::from_secs(config.rotate_s));
         Self {
             config,
             random,
@@ -85,14 +96,18 @@ impl Matcher {
             queue: Queue::new(queue_key),
             rooms: Rooms::with_hasher(KeyedHasher(rooms_key)),
             sessions: Slab::new(),
-            deadlines: Deadlines::default(),
+            tag_keys: TagKeys::new(tag_key),
+            records: Records::new(records_key),
+            work: Work::new(work_key),
+            deadlines,
             outputs: VecDeque::new(),
             counters: Counters::default(),
         }
     }
 
-    /// A transport is ready; `None` if there are as many connections as there may be.
-    pub fn handle_opened(&mut self, now: Now) -> Option<ConnectionId> {
+    /// A transport is ready; `None` if there are as many connections as there may be. `origin`: where it
+    /// comes from; `None` where that tells nobody from anybody, and nobody can be reported or banned.
+    pub fn handle_opened(&mut self, origin: Option<Origin>, now: Now) -> Option<ConnectionId> {
         if self.transports.len() >= self.config.limits.connections_max {
             self.counters.count_error(ErrorCode::ServerFull);
             return None;
@@ -103,7 +118,8 @@ impl Matcher {
         let id = ConnectionId { serial, key: transport.key() };
         let client_id = ClientId { serial, key: client.key() };
         transport.insert(Transport { id, client: client_id });
-        client.insert(Client::new(client_id, id));
+        let tags = origin.map(|origin| self.tag_keys.tags(origin));
+        client.insert(Client::new(client_id, id, tags, now.mono));
         self.enter(client_id, State::New, now);
         self.assert_consistent();
         Some(id)
@@ -142,6 +158,9 @@ impl Matcher {
                 Due::Ticket(client) => self.widen(client, now),
                 Due::Held(client) => self.expire_held(client, now),
                 Due::Recent(client) => self.forget_partners(client, now),
+                Due::Sweep => self.sweep_records(now),
+                Due::Rotation => self.rotate_tags(now),
+                Due::OldKey => self.tag_keys.forget(),
             }
         }
         self.assert_consistent();
@@ -184,6 +203,7 @@ impl Matcher {
             ClientMessage::Open { size } => self.handle_open(from, size, now),
             ClientMessage::Join { room } => self.handle_join(from, &room, now),
             ClientMessage::Payload(payload) => self.handle_payload(from, payload, now),
+            ClientMessage::Report { session } => self.handle_report(from, session, now),
             ClientMessage::Next { want } => self.handle_next(from, want, now),
             ClientMessage::Leave if matches!(state, Some(State::InRoom | State::Matched)) => {
                 self.stop(from, now)
@@ -199,22 +219,6 @@ impl Matcher {
         if let Some(own) = self.client_mut(from) {
             own.want = None;
         }
-        Ok(())
-    }
-
-    fn handle_hello(&mut self, from: ClientId, hello: &Hello, now: Now) -> Result<(), ErrorCode> {
-        self.expect_state(from, State::New)?;
-        if hello.v != PROTOCOL_VERSION {
-            self.close(from, ErrorCode::BadVersion, CloseReason::BadVersion, now);
-            return Ok(());
-        }
-        if let Some(resume) = &hello.resume
-            && self.resume(from, resume, now)
-        {
-            return Ok(());
-        }
-        self.enter(from, State::Greeted, now);
-        self.welcome(from, None);
         Ok(())
     }
 
@@ -264,7 +268,8 @@ impl Matcher {
         self.enter(client, State::Greeted, now);
     }
 
-    fn close(&mut self, client: ClientId, code: ErrorCode, reason: CloseReason, now: Now) {
+    /// Says a fatal error, closes and forgets.
+    pub(crate) fn close(&mut self, client: ClientId, code: ErrorCode, reason: CloseReason, now: Now) {
         self.send_error(client, code, true);
         if let Some(to) = self.client(client).and_then(|own| own.transport) {
             self.outputs.push_back(Output::Close { to, reason });

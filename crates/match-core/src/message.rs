@@ -79,6 +79,15 @@ pub enum ServerMessage {
         /// Why.
         why: GoneReason,
     },
+    /// Work is asked for before a client may come in.
+    Challenge {
+        /// How many zero bits the hash must begin with.
+        bits: u8,
+        /// What is hashed, with a nonce.
+        seed: String,
+        /// When it ends, in Unix seconds.
+        until: u64,
+    },
     /// The server goes away.
     Drain {
         /// When to connect again, in milliseconds.
@@ -242,16 +251,22 @@ pub enum ErrorCode {
     BadMessage,
     /// The payload would tell or allow what it must not.
     BadPayload,
+    /// The proof answers no challenge of ours.
+    BadProof,
     /// No such session on this connection.
     BadSession,
     /// Not in this state.
     BadState,
     /// Another version of the protocol.
     BadVersion,
+    /// Others from this place were reported too often.
+    Banned,
     /// Waited or idled for too long.
     Expired,
     /// No such room, or it is full.
     NoRoom,
+    /// A token is needed, and there was no good one.
+    NotAdmitted,
     /// `hello` comes first.
     NotGreeted,
     /// Too many wait.
@@ -270,16 +285,19 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::BadCounter,
         Self::BadJson,
         Self::BadMessage,
         Self::BadPayload,
+        Self::BadProof,
         Self::BadSession,
         Self::BadState,
         Self::BadVersion,
+        Self::Banned,
         Self::Expired,
         Self::NoRoom,
+        Self::NotAdmitted,
         Self::NotGreeted,
         Self::QueueFull,
         Self::RoomsOff,
@@ -296,11 +314,14 @@ impl ErrorCode {
             Self::BadJson => "bad-json",
             Self::BadMessage => "bad-message",
             Self::BadPayload => "bad-payload",
+            Self::BadProof => "bad-proof",
             Self::BadSession => "bad-session",
             Self::BadState => "bad-state",
             Self::BadVersion => "bad-version",
+            Self::Banned => "banned",
             Self::Expired => "expired",
             Self::NoRoom => "no-room",
+            Self::NotAdmitted => "not-admitted",
             Self::NotGreeted => "not-greeted",
             Self::QueueFull => "queue-full",
             Self::RoomsOff => "rooms-off",
@@ -321,11 +342,14 @@ impl ErrorCode {
             Self::BadPayload => {
                 "the payload holds what the partner must not be sent; see the protocol's gate"
             }
+            Self::BadProof => "the proof answers no challenge of this connection, or came too late",
             Self::BadSession => "no such session here; it may have just ended",
             Self::BadState => "this message does not fit the connection's state",
             Self::BadVersion => "this server speaks version 1",
+            Self::Banned => "others reported somebody at this address; try again later",
             Self::Expired => "nothing happened for too long",
             Self::NoRoom => "no such room, or it is full",
+            Self::NotAdmitted => "this server admits by token only; send a good one in hello",
             Self::NotGreeted => "send hello first, within five seconds",
             Self::QueueFull => "too many people wait; try again later",
             Self::RoomsOff => "this server has no rooms",

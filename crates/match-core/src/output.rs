@@ -88,10 +88,14 @@ impl RelayQuestion {
 pub enum CloseReason {
     /// It speaks another version.
     BadVersion,
+    /// Its place was reported too often.
+    Banned,
     /// It did nothing for too long.
     Idle,
     /// It sent what is not JSON once too often.
     Malformed,
+    /// It brought no good token where one is needed.
+    NotAdmitted,
     /// It did not say `hello` in time.
     NotGreeted,
     /// Its client came back on another.

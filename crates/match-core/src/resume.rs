@@ -57,6 +57,7 @@ impl Matcher {
         let arrival = self.take_ticket(client);
         if let Some(own) = self.client_mut(client) {
             own.arrival = arrival;
+            own.lost_since = now.mono;
         }
         self.deadlines.disarm(Due::Held(client));
         let until = now.mono + Duration::from_secs(self.config.resume_s);

@@ -3,6 +3,8 @@
 //! A room lives until its last member leaves. An unknown code and a full room get the same answer, so that
 //! codes cannot be probed for.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
@@ -24,6 +26,7 @@ pub(crate) struct Room {
     pub(crate) members: Vec<ClientId>,
     /// How many may be inside.
     size: usize,
+    pub(crate) since: Duration,
 }
 
 impl Matcher {
@@ -47,7 +50,7 @@ impl Matcher {
         }
         let mut code = RoomCode([0; 16]);
         self.random.fill_bytes(&mut code.0);
-        self.rooms.insert(code, Room { members: vec![from], size: size.into() });
+        self.rooms.insert(code, Room { members: vec![from], size: size.into(), since: now.mono });
         if let Some(own) = self.client_mut(from) {
             own.room = Some(code);
         }

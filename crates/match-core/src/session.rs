@@ -18,6 +18,7 @@ use crate::matcher::Matcher;
 use crate::message::{ErrorCode, Exposure, GoneReason, ServerMessage, bad_payload, error_retry};
 use crate::output::{Matched, Output};
 use crate::payload::Payload;
+use crate::reports::Met;
 
 /// One session. Arrays are by [`Side::index`].
 pub(crate) struct Session {
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     consents: [bool; 2],
     ends_unix_s: u64,
     common: Vec<String>,
+    pub(crate) opened: Duration,
+    reported: [bool; 2],
 }
 
 impl Session {
@@ -53,6 +56,12 @@ impl Session {
     /// The last `n` that a side was sent.
     pub(crate) fn counted_to(&self, client: ClientId) -> u64 {
         self.counted[self.side_of(client).other().index()]
+    }
+
+    /// Notes that a side has reported the other; whether it is the first time.
+    pub(crate) fn note_report(&mut self, from: ClientId) -> bool {
+        let side = self.side_of(from).index();
+        !std::mem::replace(&mut self.reported[side], true)
     }
 
     /// Whether either may be shown where the other is.
@@ -109,6 +118,8 @@ impl Matcher {
             consents: [false; 2],
             ends_unix_s: now.unix_s + self.config.session_ttl_s,
             common,
+            opened: now.mono,
+            reported: [false; 2],
         });
         self.deadlines.arm(Due::Session(key), now.mono + Duration::from_secs(self.config.session_ttl_s));
         self.counters.matches_total += 1;
@@ -256,8 +267,12 @@ impl Matcher {
         let session = self.sessions.remove(key);
         self.deadlines.disarm(Due::Session(key));
         self.outputs.push_back(Output::SessionEnded { session: session.id });
+        let lasted = now.mono.saturating_sub(session.opened);
         for client in session.sides {
+            let tags = self.client(session.partner_of(client)).and_then(|partner| partner.tags);
             let Some(own) = self.client_mut(client) else { continue };
+            let is_reported = session.reported[session.side_of(client).index()];
+            own.last = Some(Met::new(session.id, tags, lasted, is_reported));
             own.sessions.retain(|other| *other != key);
             own.held.forget(session.id);
             if own.held.next_expiry().is_none() {

@@ -17,6 +17,7 @@ fn cost_of_a_match(crowd: usize) -> u64 {
     let mut config = Config::default();
     config.limits.connections_max = crowd + 2;
     config.limits.waiting_max = crowd + 2;
+    config.limits.work.total_burst = u32::MAX;
     let mut matcher = Matcher::new(config, [1; 32]);
     for i in 0..crowd {
         find(&mut matcher, &format!("x{i}"), r#"["music"]"#);
@@ -32,7 +33,7 @@ fn cost_of_a_match(crowd: usize) -> u64 {
 
 fn find(matcher: &mut Matcher, lang: &str, tags: &str) -> ConnectionId {
     let now = Now { mono: Duration::from_secs(1), unix_s: 0 };
-    let id = matcher.handle_opened(now).unwrap_or_else(|| panic!("there is room for all"));
+    let id = matcher.handle_opened(None, now).unwrap_or_else(|| panic!("there is room for all"));
     matcher.handle_message(id, Inbound::parse(r#"{"t":"hello","v":1}"#), now);
     let find = format!(r#"{{"t":"find","want":{{"media":"text","langs":["{lang}"],"tags":{tags}}}}}"#);
     matcher.handle_message(id, Inbound::parse(&find), now);

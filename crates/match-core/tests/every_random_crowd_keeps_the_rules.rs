@@ -147,7 +147,7 @@ impl World {
     }
 
     fn arrive(&mut self) {
-        if let Some(connection) = self.matcher.handle_opened(self.now) {
+        if let Some(connection) = self.matcher.handle_opened(None, self.now) {
             let who = self.next_person;
             self.next_person += 1;
             self.people.insert(who, Person { connection: Some(connection), ..Person::default() });
@@ -178,7 +178,7 @@ impl World {
 
     /// Whoever was cut off opens a new transport, perhaps before the server has missed the old one.
     fn come_back(&mut self, who: u64) {
-        let Some(connection) = self.matcher.handle_opened(self.now) else { return };
+        let Some(connection) = self.matcher.handle_opened(None, self.now) else { return };
         self.person_by_connection.insert(connection, who);
         let own = self.people.get_mut(&who).unwrap();
         if let Some(before) = own.connection.replace(connection) {

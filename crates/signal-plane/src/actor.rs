@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use match_core::{CloseReason, ConnectionId, Departure, Inbound, Matcher, Output, ServerMessage};
+use match_core::{
+    CloseReason, ConnectionId, Departure, Inbound, Kept, Matcher, Origin, Output, ServerMessage,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -24,11 +26,15 @@ pub(crate) enum Command {
         room: Arc<Semaphore>,
         /// The host it was reached by.
         host: Box<str>,
+        /// Where it comes from, if that tells anything.
+        origin: Option<Origin>,
         /// Its name, or `None` if there are too many.
         reply: oneshot::Sender<Option<ConnectionId>>,
     },
     /// A frame came.
     Message(ConnectionId, Inbound),
+    /// Somebody wants to know what is kept.
+    Inventory(oneshot::Sender<Vec<Kept>>),
     /// The transport is gone.
     Closed(ConnectionId, Departure),
 }
@@ -101,8 +107,8 @@ impl Actor {
     fn handle(&mut self, command: Command, is_stopping: bool) {
         let now = self.clock.now();
         match command {
-            Command::Opened { outbox, room, host, reply } => {
-                let id = if is_stopping { None } else { self.matcher.handle_opened(now) };
+            Command::Opened { outbox, room, host, origin, reply } => {
+                let id = if is_stopping { None } else { self.matcher.handle_opened(origin, now) };
                 if let Some(id) = id {
                     self.members.insert(id, Member { outbox, room, host });
                 }
@@ -111,6 +117,10 @@ impl Actor {
                 }
             }
             Command::Message(from, inbound) => self.matcher.handle_message(from, inbound, now),
+            Command::Inventory(reply) => {
+                // Who asked may have gone.
+                let _ = reply.send(self.matcher.inventory(now));
+            }
             Command::Closed(id, departure) => self.close(id, departure),
         }
         self.deliver();
@@ -180,8 +190,10 @@ impl Actor {
 fn reason_text(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::BadVersion => "bad-version",
+        CloseReason::Banned => "banned",
         CloseReason::Idle => "idle",
         CloseReason::Malformed => "malformed",
+        CloseReason::NotAdmitted => "not-admitted",
         CloseReason::NotGreeted => "not-greeted",
         CloseReason::Resumed => "resumed",
     }

@@ -3,11 +3,13 @@
 //! It judges size, kind and pace of what comes; what a message means is the matcher's, how it looks on the
 //! wire is the [`Transport`]'s.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use match_core::{
-    Budget, ConnectionId, Departure, ErrorCode, Inbound, ServerMessage, Verdict, error, error_retry,
+    Budget, ClientMessage, ConnectionId, Departure, ErrorCode, Inbound, Origin, ServerMessage, Verdict,
+    error, error_retry,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -80,8 +82,14 @@ impl End {
     }
 }
 
-/// Runs a connection to its end. `host`: by which it was reached, without port.
-pub(crate) async fn run<T: Transport>(inner: &Arc<Inner>, transport: T, host: Box<str>) {
+/// Runs a connection to its end. `host`: by which it was reached, without port; `address`: where it comes
+/// from, if that tells one person from another.
+pub(crate) async fn run<T: Transport>(
+    inner: &Arc<Inner>,
+    transport: T,
+    host: Box<str>,
+    address: Option<IpAddr>,
+) {
     let bytes = inner.config.limits.outbound_bytes_max;
     let room = Arc::new(Semaphore::new(bytes));
     // The bytes are what bounds it: as many messages as they can pay for, and the last one, which costs none.
@@ -92,8 +100,10 @@ pub(crate) async fn run<T: Transport>(inner: &Arc<Inner>, transport: T, host: Bo
         inner: inner.clone(),
         transport,
         inbox,
+        is_admitted: false,
     };
-    if inner.commands.send(Command::Opened { outbox, room, host, reply }).await.is_err() {
+    let origin = address.map(Origin::from);
+    if inner.commands.send(Command::Opened { outbox, room, host, origin, reply }).await.is_err() {
         return;
     }
     let Ok(Some(id)) = id.await else {
@@ -112,6 +122,8 @@ struct Exchange<T> {
     transport: T,
     inbox: mpsc::Receiver<Outgoing>,
     budget: Budget,
+    /// Whether a token was good; it is asked for once, though `hello` may come again with a proof of work.
+    is_admitted: bool,
 }
 
 impl<T: Transport> Exchange<T> {
@@ -156,8 +168,8 @@ impl<T: Transport> Exchange<T> {
         };
         match (self.budget.take(self.inner.clock.now().mono), text) {
             (Verdict::Pass, Some(text)) => {
-                let command = Command::Message(id, Inbound::parse(&text));
-                let sent = self.inner.commands.send(command).await;
+                let inbound = self.admitted(Inbound::parse(&text));
+                let sent = self.inner.commands.send(Command::Message(id, inbound)).await;
                 sent.map_err(|_| End::Close(CloseCode::Away, "the server stops"))
             }
             (Verdict::TooFast { retry_ms }, Some(_)) => {
@@ -170,6 +182,19 @@ impl<T: Transport> Exchange<T> {
                 Err(self.last_words(ErrorCode::TooFast, CloseCode::Policy, "too-fast").await)
             }
         }
+    }
+
+    /// Checks the token that a `hello` may bring.
+    fn admitted(&mut self, mut inbound: Inbound) -> Inbound {
+        if let Inbound::Message(ClientMessage::Hello(hello)) = &mut inbound {
+            let unix_s = self.inner.clock.now().unix_s;
+            self.is_admitted = self.is_admitted
+                || hello.token().is_some_and(|token| self.inner.config.doorkeeper.admits(token, unix_s));
+            if self.is_admitted {
+                hello.admit();
+            }
+        }
+        inbound
     }
 
     async fn handle_fault(&mut self, fault: Fault) -> End {

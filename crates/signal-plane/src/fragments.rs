@@ -1,54 +1,28 @@
-//! A stream that counts the fragments of a WebSocket message (RFC 6455 §5.4).
+//! The look that a WebSocket needs: how many fragments a message has (RFC 6455 §5.4).
 //!
 //! The WebSocket layer puts fragments together out of our sight, and empty ones cost their sender nothing:
 //! without a cap one connection could keep a core busy for ever. It reads frame headers only and judges
 //! nothing else about them.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::MESSAGE_FRAGMENTS_MAX;
+use crate::stream::Watch;
 
-/// The stream, counted. Beyond the cap one read fails with `InvalidData`; after that it is left alone.
-pub(crate) struct Fragments<S> {
-    stream: S,
+/// Counts fragments. Beyond the cap one read fails with `InvalidData`; after that the stream is left alone.
+#[derive(Default)]
+pub(crate) struct Fragments {
     counter: Counter,
     has_failed: bool,
 }
 
-impl<S> Fragments<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream, counter: Counter::default(), has_failed: false }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Fragments<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let own = self.get_mut();
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut own.stream).poll_read(cx, buf))?;
-        if !own.has_failed && !own.counter.accepts(&buf.filled()[before..]) {
-            own.has_failed = true;
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+impl Watch for Fragments {
+    fn look(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        if !self.has_failed && !self.counter.accepts(bytes) {
+            self.has_failed = true;
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Fragments<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Ok(())
     }
 }
 
@@ -133,8 +107,10 @@ mod tests {
     #[tokio::test]
     async fn one_read_fails_then_the_rest_can_be_read() {
         use tokio::io::AsyncReadExt as _;
+
+        use crate::stream::Watched;
         let endless = [&b"\x01\x80\0\0\0\0"[..], &b"\x00\x80\0\0\0\0".repeat(MESSAGE_FRAGMENTS_MAX)].concat();
-        let mut stream = Fragments::new(endless.chain(&b"tail"[..]));
+        let mut stream = Watched::new(endless.chain(&b"tail"[..]), Fragments::default());
         let failure = stream.read(&mut [0; 4096]).await.map_err(|error| error.kind());
         assert_eq!(failure, Err(io::ErrorKind::InvalidData));
         let mut rest = Vec::new();

@@ -25,7 +25,7 @@ use crate::counters::Refusal;
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_HEADERS_MAX};
 use crate::origin::is_allowed_origin;
 use crate::signal::{Inner, Peer};
-use crate::stream::{StrictLines, linger};
+use crate::stream::{StrictLines, Watched, linger};
 
 /// A connection that has become a WebSocket.
 pub(crate) struct Upgraded<S> {
@@ -52,7 +52,7 @@ where
         .header_read_timeout(Duration::from_millis(inner.config.limits.request_ms_max))
         .max_buf_size(REQUEST_BYTES_MAX)
         .max_headers(REQUEST_HEADERS_MAX)
-        .serve_connection(TokioIo::new(StrictLines::new(stream)), service);
+        .serve_connection(TokioIo::new(Watched::new(stream, StrictLines::default())), service);
     let mut stopping = inner.stopping.subscribe();
     let outcome = {
         let mut stop = pin!(stopping.wait_for(|stopping| *stopping));

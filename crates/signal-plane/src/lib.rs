@@ -19,4 +19,4 @@ mod stream;
 pub use counters::{Counters, Refusal};
 pub use limits::Limits;
 pub use origin::is_allowed_origin;
-pub use signal::{Config, Peer, Relay, Signal};
+pub use signal::{Admits, Config, Doorkeeper, Peer, Relay, Signal};

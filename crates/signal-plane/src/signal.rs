@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use match_core::{IceServer, Matcher, Now, SessionId, Side};
+use match_core::{IceServer, Kept, Matcher, Now, SessionId, Side};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::actor::{self, Command};
 use crate::admission::Admission;
@@ -34,7 +34,7 @@ pub(crate) struct Inner {
 }
 
 /// What the operator says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// The matcher's part.
     pub matcher: match_core::Config,
@@ -42,8 +42,20 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Host names that are ours, without port; empty: any.
     pub names: Vec<String>,
+    /// Who is let in by a token, where the matcher requires one.
+    pub doorkeeper: Doorkeeper,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// Whoever judges tokens of admission; nobody's are good by default.
+#[derive(Clone, Default)]
+pub struct Doorkeeper(Option<Arc<dyn Admits>>);
+
+/// The judgement of a token.
+pub trait Admits: Send + Sync + 'static {
+    /// Whether a token lets somebody in now. A token that is good once is used up by the yes. Must not block.
+    fn admits(&self, token: &str, unix_s: u64) -> bool;
 }
 
 /// Where a stream comes from. It does not print.
@@ -98,9 +110,19 @@ impl Signal {
         // Boxed, so that what HTTP needed is given back before the WebSocket's long life.
         let upgraded = Box::pin(http::serve(&self.0, stream, peer)).await;
         if let Some(upgraded) = upgraded {
-            exchange::run(&self.0, Socket::new(upgraded.stream).await, upgraded.host).await;
+            let socket = Socket::new(upgraded.stream).await;
+            exchange::run(&self.0, socket, upgraded.host, peer.address).await;
         }
         drop(place);
+    }
+
+    /// What is kept of people at this moment; nothing once the matcher has stopped.
+    pub async fn inventory(&self) -> Vec<Kept> {
+        let (reply, inventory) = oneshot::channel();
+        if self.0.commands.send(Command::Inventory(reply)).await.is_err() {
+            return Vec::new();
+        }
+        inventory.await.unwrap_or_default()
     }
 
     /// The numbers of now.
@@ -129,6 +151,17 @@ impl Signal {
         let patience = Duration::from_millis(self.0.config.limits.close_ms_max);
         // A peer that is turned away and does not listen misses nothing that matters.
         let _ = tokio::time::timeout(patience, answer).await;
+    }
+}
+
+impl Doorkeeper {
+    /// One who judges as told.
+    pub fn new(admits: Arc<dyn Admits>) -> Self {
+        Self(Some(admits))
+    }
+
+    pub(crate) fn admits(&self, token: &str, unix_s: u64) -> bool {
+        self.0.as_ref().is_some_and(|judge| judge.admits(token, unix_s))
     }
 }
 

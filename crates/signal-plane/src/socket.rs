@@ -18,11 +18,11 @@ use crate::counters::Refusal;
 use crate::exchange::{End, Fault, Lost, Received, Transport};
 use crate::fragments::Fragments;
 use crate::limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
-use crate::stream::linger;
+use crate::stream::{Watched, linger};
 
 /// One WebSocket, on a stream whose handshake is done.
 pub(crate) struct Socket<S> {
-    frames: WebSocketStream<Fragments<S>>,
+    frames: WebSocketStream<Watched<S, Fragments>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let stream = Fragments::new(stream);
+        let stream = Watched::new(stream, Fragments::default());
         Self { frames: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await }
     }
 

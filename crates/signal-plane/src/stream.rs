@@ -1,9 +1,6 @@
-//! A stream that lets no line end in a lone LF while HTTP is spoken on it.
+//! A stream whose reads are looked at before anybody else sees them, and the look that HTTP needs.
 //!
-//! The HTTP parser takes a lone LF for a line's end (RFC 9112 §2.2 allows it); something in front of us may
-//! not, and the two would then disagree about where a request ends. A lone LF becomes a NUL, which the parser
-//! answers with
-//! 400. Since no request of ours has a body, all that comes before an upgrade is lines.
+//! Writes pass untouched.
 
 use std::io;
 use std::pin::Pin;
@@ -14,14 +11,30 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use crate::limits::LINGER_BYTES_MAX;
 
 /// The stream, watched.
-pub(crate) struct StrictLines<S> {
+pub(crate) struct Watched<S, W> {
     stream: S,
+    watch: W,
+}
+
+/// Looks at what was read.
+pub(crate) trait Watch: Unpin {
+    /// May change the bytes, or fail the read.
+    fn look(&mut self, bytes: &mut [u8]) -> io::Result<()>;
+}
+
+/// Lets no line end in a lone LF while HTTP is spoken.
+///
+/// The HTTP parser takes a lone LF for a line's end (RFC 9112 §2.2 allows it); something in front of us may
+/// not, and the two would then disagree about where a request ends. A lone LF becomes a NUL, which the parser
+/// answers with 400. Since no request of ours has a body, all that comes before an upgrade is lines.
+#[derive(Default)]
+pub(crate) struct StrictLines {
     last: u8,
 }
 
-impl<S> StrictLines<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream, last: 0 }
+impl<S, W> Watched<S, W> {
+    pub(crate) fn new(stream: S, watch: W) -> Self {
+        Self { stream, watch }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -29,22 +42,28 @@ impl<S> StrictLines<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
+impl Watch for StrictLines {
+    fn look(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        for byte in bytes {
+            if *byte == b'\n' && self.last != b'\r' {
+                *byte = 0;
+            }
+            self.last = *byte;
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin, W: Watch> AsyncRead for Watched<S, W> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let own = self.get_mut();
         let before = buf.filled().len();
         ready!(Pin::new(&mut own.stream).poll_read(cx, buf))?;
-        for byte in &mut buf.filled_mut()[before..] {
-            if *byte == b'\n' && own.last != b'\r' {
-                *byte = 0;
-            }
-            own.last = *byte;
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(own.watch.look(&mut buf.filled_mut()[before..]))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
+impl<S: AsyncWrite + Unpin, W: Watch> AsyncWrite for Watched<S, W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -81,7 +100,7 @@ mod tests {
     async fn a_lone_lf_does_not_survive_wherever_it_is_cut() {
         for cut in 0..7 {
             let (head, tail) = b"a\r\nb\nc\r".split_at(cut);
-            let mut stream = StrictLines::new(head.chain(tail));
+            let mut stream = Watched::new(head.chain(tail), StrictLines::default());
             let mut out = Vec::new();
             stream.read_to_end(&mut out).await.unwrap();
             assert_eq!(out, b"a\r\nb\0c\r");

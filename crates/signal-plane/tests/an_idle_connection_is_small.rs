@@ -14,7 +14,9 @@ mod common;
 
 #[tokio::test]
 async fn an_idle_connection_is_small() {
-    let server = Server::start().await;
+    let mut config = signal_plane::Config::default();
+    config.matcher.limits.work.place_burst = u32::MAX;
+    let server = Server::with(config).await;
     // The first ones pay for what all share, and for what the allocator keeps at hand.
     let mut idle = open(&server, WARM_UP).await;
     let before = resident_bytes();

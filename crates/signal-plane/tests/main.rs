@@ -16,5 +16,6 @@ mod plain_payloads_arrive_once_and_in_order;
 mod sealed_payloads_pass_unread;
 mod stopping_tells_everybody;
 mod the_page_is_served_with_care;
+mod the_way_in_may_cost_work_or_a_token;
 mod two_who_press_start_are_paired;
 mod two_who_share_a_code_meet;

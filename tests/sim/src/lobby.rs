@@ -28,7 +28,7 @@ impl Lobby {
     /// # Panics
     /// Where the matcher is full.
     pub fn enter(&mut self, world: &mut World) -> ConnectionId {
-        let visitor = self.matcher.handle_opened(clock(world)).expect("a matcher with room");
+        let visitor = self.matcher.handle_opened(None, clock(world)).expect("a matcher with room");
         self.mailboxes.insert(visitor, Mailbox::default());
         self.say(world, visitor, &json!({"t": "hello", "v": 1}));
         visitor

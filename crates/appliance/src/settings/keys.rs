@@ -124,7 +124,8 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.admin",
         kind: Kind::Text,
         default: r#""127.0.0.1:9641""#,
-        meaning: "Address for /metrics, /healthz and /readyz; keep it on loopback or behind a firewall.",
+        meaning: "Address for /metrics, /privacy, /healthz and /readyz; keep it on loopback or behind a \
+                  firewall.",
     },
     Key {
         path: "listen.http",
@@ -309,6 +310,25 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Longest time an allocation lives without a refresh, in seconds.",
     },
     Key {
+        path: "match.admission",
+        kind: Kind::Choice(&["open", "token"]),
+        default: r#""open""#,
+        meaning: "Who may come in: everybody, or those with a token; under load both have to work for it.",
+    },
+    Key {
+        path: "match.token_file",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "File of tokens, one a line, 16 bytes or more each, \"once \" in front of one that is good \
+                  once, not readable by everyone; for admission = \"token\".",
+    },
+    Key {
+        path: "match.ban_s",
+        kind: Kind::Number { min: 60, max: 86_400 },
+        default: "3600",
+        meaning: "How long a place stays banned that was reported from three networks, in seconds.",
+    },
+    Key {
         path: "match.exposure",
         kind: Kind::Choice(EXPOSURES),
         default: r#""consent""#,
@@ -338,6 +358,12 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Number { min: 0, max: 300 },
         default: "30",
         meaning: "How long somebody whose connection broke may come back, in seconds; 0: not at all.",
+    },
+    Key {
+        path: "privacy.rotate_s",
+        kind: Kind::Number { min: 3_600, max: 604_800 },
+        default: "86400",
+        meaning: "How long one key is used to tell places apart without keeping their addresses, in seconds.",
     },
     Key {
         path: "privacy.require_sealed",

@@ -32,7 +32,7 @@ use source::Folders;
 pub use discovery::Discovery;
 pub(crate) use draft::variable;
 pub use listen::Listen;
-pub use matching::{Matching, Privacy};
+pub use matching::{AdmissionToken, Matching, Privacy};
 pub use problem::{Problem, Problems};
 pub use range::Range;
 pub use relay::{Limits, Peers, Relay, User};
@@ -106,7 +106,7 @@ impl Settings {
         let tls = Tls::read(&mut draft, &folders);
         let mut relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
         relay.discovery = discovery::read(&mut draft, &listen, &server, &relay.ports);
-        let (matching, privacy) = (Matching::read(&draft), Privacy::read(&draft));
+        let (matching, privacy) = (Matching::read(&mut draft, &folders), Privacy::read(&draft));
         let log = Log::read(&draft);
         if !draft.problems.is_empty() {
             let mut problems = std::mem::take(&mut draft.problems);

@@ -3,10 +3,11 @@
 //! It knows what makes a secret weak, not what a secret is for.
 
 use super::draft::{Draft, Place};
+use super::matching::AdmissionToken;
 use super::source::{Folders, Secret, read_secret};
 use crate::limits::{
     PASSWORD_BYTES_MIN, PASSWORD_FILE_BYTES_MAX, SHARED_SECRET_BYTES_MIN, SHARED_SECRETS_FILE_BYTES_MAX,
-    SHARED_SECRETS_MAX,
+    SHARED_SECRETS_MAX, TOKENS_FILE_BYTES_MAX,
 };
 
 /// A static user's password; nothing if it was refused.
@@ -68,6 +69,36 @@ pub(super) fn read_shared_secrets(draft: &mut Draft, folders: &Folders) -> Vec<S
         return Vec::new();
     }
     secrets
+}
+
+/// The tokens of admission, one a line, those that are good once behind the word `once`; none if the file was
+/// refused.
+pub(super) fn read_tokens(draft: &mut Draft, folders: &Folders, key: &str) -> Vec<AdmissionToken> {
+    let (path, place) = (folders.resolve(&draft.text(key)), draft.place(key));
+    let content = match read_secret(&path, TOKENS_FILE_BYTES_MAX) {
+        Ok(content) => trimmed(&content),
+        Err(refusal) => {
+            let refusal = refusal.of(&path);
+            draft.refuse(key, place, &refusal.wrong, &refusal.right);
+            return Vec::new();
+        }
+    };
+    let line = |line: &[u8]| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let single = line.strip_prefix(b"once ");
+        let secret = Secret::new(single.unwrap_or(line).to_vec());
+        AdmissionToken { secret, is_single_use: single.is_some() }
+    };
+    let tokens: Vec<_> = content.expose().split(|byte| *byte == b'\n').map(line).collect();
+    let weak =
+        tokens.iter().find_map(|token| weakness(token.secret.expose(), "token", SHARED_SECRET_BYTES_MIN));
+    if let Some(weakness) = weak {
+        let shown = path.display();
+        let right = format!("make one: (umask 077; openssl rand -hex 16 >> {shown})");
+        draft.refuse(key, place, &format!("{shown} {weakness}"), &right);
+        return Vec::new();
+    }
+    tokens
 }
 
 /// What is wrong with a secret, as a predicate to its file's name.

@@ -494,5 +494,14 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "no certificate",
         "BEGIN CERTIFICATE",
     ),
+    ("[match]\nadmission = \"token\"", 2, "match.token_file", "is empty, but", "set match.token_file"),
+    ("[match]\ntoken_file = \"good\"", 2, "match.token_file", "is set, but", "admission = \"token\""),
+    (
+        "[match]\nadmission = \"token\"\ntoken_file = \"short\"",
+        3,
+        "match.token_file",
+        "fewer than 16",
+        "openssl rand",
+    ),
     ("[match]\nexposure = \"all\"", 2, "match.exposure", "not what belongs here", "\"consent\""),
 ];

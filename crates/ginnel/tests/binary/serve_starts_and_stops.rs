@@ -32,6 +32,7 @@ fn the_admin_pages_answer() {
     serving.until_told("Open ");
     let port = serving.port("listen.admin");
     assert!(get(port, "/healthz").starts_with("HTTP/1.1 200 "));
+    assert!(get(port, "/privacy").contains("<th scope=\"row\">clients"));
     assert!(get(port, "/readyz").starts_with("HTTP/1.1 200 "));
     assert!(get(port, "/").starts_with("HTTP/1.1 404 "));
     let metrics = get(port, "/metrics");

@@ -1,0 +1,114 @@
+//! The way in: who may say `hello`, and who has to work for it first.
+//!
+//! Whether a token is good is the transport's to check; here it is enough that it was.
+
+use std::time::Duration;
+
+use rand_chacha::rand_core::Rng as _;
+
+use crate::Now;
+use crate::client::{ClientId, State};
+use crate::deadlines::Due;
+use crate::inbound::Hello;
+use crate::limits::{CHALLENGE_S, SWEEP_MS};
+use crate::matcher::Matcher;
+use crate::message::{ErrorCode, PROTOCOL_VERSION, ServerMessage};
+use crate::output::CloseReason;
+
+impl Matcher {
+    pub(crate) fn handle_hello(&mut self, from: ClientId, hello: &Hello, now: Now) -> Result<(), ErrorCode> {
+        self.expect_state(from, State::New)?;
+        if hello.v != PROTOCOL_VERSION {
+            self.close(from, ErrorCode::BadVersion, CloseReason::BadVersion, now);
+            return Ok(());
+        }
+        let tags = self.client(from).and_then(|own| own.tags);
+        if tags.is_some_and(|tags| self.records.banned_until(&tags, now.mono).is_some()) {
+            self.close(from, ErrorCode::Banned, CloseReason::Banned, now);
+            return Ok(());
+        }
+        if let Some(resume) = &hello.resume
+            && self.resume(from, resume, now)
+        {
+            return Ok(());
+        }
+        if self.config.require_token && !hello.is_admitted {
+            self.close(from, ErrorCode::NotAdmitted, CloseReason::NotAdmitted, now);
+            return Ok(());
+        }
+        if self.has_to_work(from, hello, now)? {
+            return Ok(());
+        }
+        self.enter(from, State::Greeted, now);
+        self.welcome(from, None);
+        Ok(())
+    }
+
+    /// Replaces the key of the tags; the one before is kept for as long as a ban may outlive it.
+    pub(crate) fn rotate_tags(&mut self, now: Now) {
+        let mut key = [0; 32];
+        self.random.fill_bytes(&mut key);
+        self.tag_keys.rotate(key);
+        self.deadlines.arm(Due::Rotation, now.mono + Duration::from_secs(self.config.rotate_s));
+        self.deadlines.arm(Due::OldKey, now.mono + Duration::from_secs(self.config.ban_s));
+    }
+
+    /// Forgets the records that are over, and comes back for the others.
+    pub(crate) fn sweep_records(&mut self, now: Now) {
+        self.records.sweep(now.mono);
+        if !self.records.is_empty() {
+            self.deadlines.arm(Due::Sweep, now.mono + Duration::from_millis(SWEEP_MS));
+        }
+    }
+
+    /// Sees to it that what was just noted is forgotten in time.
+    pub(crate) fn arm_sweep(&mut self, now: Now) {
+        if !self.deadlines.is_armed(Due::Sweep) {
+            self.deadlines.arm(Due::Sweep, now.mono + Duration::from_millis(SWEEP_MS));
+        }
+    }
+
+    /// Asks a newcomer for work, if so many come that it has to and it has not done it.
+    fn has_to_work(&mut self, from: ClientId, hello: &Hello, now: Now) -> Result<bool, ErrorCode> {
+        let own = self.client(from).ok_or(ErrorCode::BadState)?;
+        let (serial, was_asked) = (own.id.serial, own.challenge_bits);
+        let bits = match (was_asked, &hello.proof) {
+            (Some(_), Some(proof)) if self.work.accepts(proof, serial, now.unix_s) => return Ok(false),
+            (Some(bits), proof) => {
+                if proof.is_some() {
+                    self.counters.count_error(ErrorCode::BadProof);
+                    self.send(from, crate::message::error(ErrorCode::BadProof, false));
+                }
+                bits
+            }
+            (None, _) => self.difficulty(from, now),
+        };
+        if bits == 0 {
+            return Ok(false);
+        }
+        if let Some(own) = self.client_mut(from) {
+            own.challenge_bits = Some(bits);
+        }
+        if was_asked.is_none() {
+            self.counters.challenges_total += 1;
+            self.deadlines.arm(Due::Client(from), now.mono + Duration::from_secs(CHALLENGE_S));
+        }
+        let challenge = self.work.challenge(bits, serial, now.unix_s);
+        let (bits, seed, until) = (challenge.bits, challenge.seed, challenge.until);
+        self.send(from, ServerMessage::Challenge { bits, seed, until });
+        Ok(true)
+    }
+
+    fn difficulty(&mut self, from: ClientId, now: Now) -> u8 {
+        let limits = self.config.limits.work.clone();
+        let tags = self.client(from).and_then(|own| own.tags);
+        let (mut place_milli, mut is_suspect) = (0, false);
+        if let Some(tags) = tags {
+            let leak = u64::from(limits.place_per_s) * 1000;
+            place_milli = self.records.arrive(tags.near, leak, now.mono);
+            is_suspect = self.records.is_suspect(&tags, now.mono);
+            self.arm_sweep(now);
+        }
+        self.work.difficulty(place_milli, is_suspect, &limits, now.mono)
+    }
+}

@@ -1,0 +1,106 @@
+//! What is kept at this moment, by kind: how much, since when, and for how long at most.
+//!
+//! It walks through everything, so it is for people who ask now and then. It tells no record's content.
+
+use std::time::Duration;
+
+use crate::Now;
+use crate::limits::{HELD_MS_MAX, HELLO_MS_MAX, RECENT_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX};
+use crate::matcher::Matcher;
+
+/// One kind of record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name, stable.
+    pub kind: &'static str,
+    /// What it holds, for people.
+    pub holds: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// How old the oldest is, in seconds; `None` where there is none, or where it is not known.
+    pub oldest_s: Option<u64>,
+    /// How long one may live, in seconds.
+    pub longest_s: u64,
+}
+
+impl Matcher {
+    /// The inventory of now.
+    pub fn inventory(&self, now: Now) -> Vec<Kept> {
+        let limits = &self.config.limits;
+        let kept = |kind, holds, longest_ms: u64, since: Vec<Duration>| Kept {
+            kind,
+            holds,
+            count: since.len() as u64,
+            oldest_s: since.iter().min().map(|at| now.mono.saturating_sub(*at).as_secs()),
+            longest_s: longest_ms.div_ceil(1000),
+        };
+        let ttl_ms = self.config.session_ttl_s * 1000;
+        let clients = self.clients.iter().map(|(_, client)| client);
+        let lost = clients.clone().filter(|own| own.is_lost());
+        let held = clients.clone().filter_map(|own| own.held.next_expiry());
+        let held_since = held.map(|until| until.saturating_sub(Duration::from_millis(HELD_MS_MAX)));
+        let recent = clients.clone().filter_map(|own| own.recent.next_expiry());
+        let recent_since = recent.map(|until| until.saturating_sub(Duration::from_millis(RECENT_MS_MAX)));
+        let tickets = clients.clone().filter_map(|own| self.queue.ticket(own.id)).map(|it| it.arrival.since);
+        let longest_state_ms = limits.idle_ms_max.max(limits.waiting_ms_max).max(limits.room_ms_max);
+        let mut all = vec![
+            kept(
+                "clients",
+                "a random number, keyed hashes of the address prefix, what was asked for last",
+                // One that always does something stays.
+                longest_state_ms.max(ttl_ms).max(HELLO_MS_MAX),
+                clients.clone().map(|own| own.since).collect(),
+            ),
+            kept(
+                "lost clients",
+                "the same, for their return",
+                self.config.resume_s * 1000,
+                lost.map(|own| own.lost_since).collect(),
+            ),
+            kept("waiting", "media, tags and languages", limits.waiting_ms_max, tickets.collect()),
+            kept(
+                "rooms",
+                "a random code, and which clients are inside",
+                limits.room_ms_max.max(ttl_ms),
+                self.rooms.values().map(|room| room.since).collect(),
+            ),
+            kept(
+                "sessions",
+                "two clients, counters, shared tags",
+                ttl_ms,
+                self.sessions.iter().map(|(_, session)| session.opened).collect(),
+            ),
+            kept(
+                "held payloads",
+                "clients with set-ups on their way, sealed if payloads must be",
+                HELD_MS_MAX.max(self.config.resume_s * 1000),
+                held_since.collect(),
+            ),
+            kept(
+                "met partners",
+                "clients with numbers of clients that should not be met again",
+                RECENT_MS_MAX,
+                recent_since.collect(),
+            ),
+        ];
+        all.extend(self.inventory_of_records(now));
+        all
+    }
+
+    fn inventory_of_records(&self, now: Now) -> impl Iterator<Item = Kept> {
+        let hour_ms = TAG_RECORDS_MS_MAX + SWEEP_MS;
+        let ban_ms = self.config.ban_s * 1000 + SWEEP_MS;
+        let kinds = [
+            ("arrivals", "keyed hashes of address prefixes: how fast clients come from there", hour_ms),
+            ("reporters", "keyed hashes of address prefixes: how often they reported", hour_ms),
+            ("reports", "keyed hashes of two address prefixes: somebody of one reported the other", hour_ms),
+            ("bans", "keyed hashes of address prefixes", ban_ms),
+        ];
+        let ban = Duration::from_secs(self.config.ban_s);
+        kinds.into_iter().zip(self.records.counts()).map(move |((kind, holds, longest_ms), (count, at))| {
+            let since = at.map(|at| if kind == "bans" { at.saturating_sub(ban) } else { at });
+            let oldest_s = since.map(|since| now.mono.saturating_sub(since).as_secs());
+            Kept { kind, holds, count: count as u64, oldest_s, longest_s: longest_ms.div_ceil(1000) }
+        })
+    }
+}
