@@ -20,6 +20,8 @@ pub struct Appliance {
     pub turn: SocketAddr,
     /// Where TURN over TLS answers.
     pub turns: SocketAddr,
+    /// Where the page and the signaling answer, without TLS.
+    pub local: SocketAddr,
     /// Where `/metrics` answers.
     pub admin: SocketAddr,
 }
@@ -79,7 +81,7 @@ impl Appliance {
             .stderr(log)
             .spawn()
             .expect("the binary; build it: cargo build --release -p ginnel");
-        let mut appliance = Self { process, folder, turn, turns, admin };
+        let mut appliance = Self { process, folder, turn, turns, local, admin };
         appliance.wait_until_ready();
         appliance
     }
