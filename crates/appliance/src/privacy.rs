@@ -46,7 +46,7 @@ impl Inventory {
                 None => "\u{2013}".to_owned(),
             };
             let Kept { kind, holds, count, longest_s, .. } = kept;
-            let longest = duration(longest_s);
+            let longest = longest_s.map_or_else(|| "as long as it is in use".to_owned(), duration);
             // Writing to memory does not fail. Every text here is our own, so nothing needs escaping.
             let _ =
                 writeln!(rows, "<tr><th scope=\"row\">{kind}<td>{holds}<td>{count}<td>{oldest}<td>{longest}");
@@ -62,7 +62,7 @@ impl Inventory {
             count: self.relay.counters().turn.allocations,
             // Their ages are not kept.
             oldest_s: None,
-            longest_s: self.allocation_s_max,
+            longest_s: Some(self.allocation_s_max),
         });
         kept
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::Now;
-use crate::limits::{HELD_MS_MAX, HELLO_MS_MAX, RECENT_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX};
+use crate::limits::{HELD_MS_MAX, RECENT_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX};
 use crate::matcher::Matcher;
 
 /// One kind of record.
@@ -19,20 +19,20 @@ pub struct Kept {
     pub count: u64,
     /// How old the oldest is, in seconds; `None` where there is none, or where it is not known.
     pub oldest_s: Option<u64>,
-    /// How long one may live, in seconds.
-    pub longest_s: u64,
+    /// How long one may live, in seconds; `None`: as long as its connection is in use.
+    pub longest_s: Option<u64>,
 }
 
 impl Matcher {
     /// The inventory of now.
     pub fn inventory(&self, now: Now) -> Vec<Kept> {
         let limits = &self.config.limits;
-        let kept = |kind, holds, longest_ms: u64, since: Vec<Duration>| Kept {
+        let kept = |kind, holds, longest_ms: Option<u64>, since: Vec<Duration>| Kept {
             kind,
             holds,
             count: since.len() as u64,
             oldest_s: since.iter().min().map(|at| now.mono.saturating_sub(*at).as_secs()),
-            longest_s: longest_ms.div_ceil(1000),
+            longest_s: longest_ms.map(|ms| ms.div_ceil(1000)),
         };
         let ttl_ms = self.config.session_ttl_s * 1000;
         let clients = self.clients.iter().map(|(_, client)| client);
@@ -42,44 +42,43 @@ impl Matcher {
         let recent = clients.clone().filter_map(|own| own.recent.next_expiry());
         let recent_since = recent.map(|until| until.saturating_sub(Duration::from_millis(RECENT_MS_MAX)));
         let tickets = clients.clone().filter_map(|own| self.queue.ticket(own.id)).map(|it| it.arrival.since);
-        let longest_state_ms = limits.idle_ms_max.max(limits.waiting_ms_max).max(limits.room_ms_max);
         let mut all = vec![
             kept(
                 "clients",
                 "a random number, keyed hashes of the address prefix, what was asked for last",
-                // One that always does something stays.
-                longest_state_ms.max(ttl_ms).max(HELLO_MS_MAX),
+                None,
                 clients.clone().map(|own| own.since).collect(),
             ),
             kept(
                 "lost clients",
                 "the same, for their return",
-                self.config.resume_s * 1000,
+                // Longer while a call of theirs goes on, which ends with its session.
+                Some(ttl_ms),
                 lost.map(|own| own.lost_since).collect(),
             ),
-            kept("waiting", "media, tags and languages", limits.waiting_ms_max, tickets.collect()),
+            kept("waiting", "media, tags and languages", Some(limits.waiting_ms_max), tickets.collect()),
             kept(
                 "rooms",
                 "a random code, and which clients are inside",
-                limits.room_ms_max.max(ttl_ms),
+                None,
                 self.rooms.values().map(|room| room.since).collect(),
             ),
             kept(
                 "sessions",
                 "two clients, counters, shared tags",
-                ttl_ms,
+                Some(ttl_ms),
                 self.sessions.iter().map(|(_, session)| session.opened).collect(),
             ),
             kept(
                 "held payloads",
                 "clients with set-ups on their way, sealed if payloads must be",
-                HELD_MS_MAX.max(self.config.resume_s * 1000),
+                Some(HELD_MS_MAX + ttl_ms),
                 held_since.collect(),
             ),
             kept(
                 "met partners",
                 "clients with numbers of clients that should not be met again",
-                RECENT_MS_MAX,
+                Some(RECENT_MS_MAX),
                 recent_since.collect(),
             ),
         ];
@@ -100,7 +99,7 @@ impl Matcher {
         kinds.into_iter().zip(self.records.counts()).map(move |((kind, holds, longest_ms), (count, at))| {
             let since = at.map(|at| if kind == "bans" { at.saturating_sub(ban) } else { at });
             let oldest_s = since.map(|since| now.mono.saturating_sub(since).as_secs());
-            Kept { kind, holds, count: count as u64, oldest_s, longest_s: longest_ms.div_ceil(1000) }
+            Kept { kind, holds, count: count as u64, oldest_s, longest_s: Some(longest_ms.div_ceil(1000)) }
         })
     }
 }

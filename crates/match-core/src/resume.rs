@@ -60,6 +60,9 @@ impl Matcher {
             own.lost_since = now.mono;
         }
         self.deadlines.disarm(Due::Held(client));
+        if self.config.resume_s == 0 {
+            return self.expire_lost(client, now);
+        }
         let until = now.mono + Duration::from_secs(self.config.resume_s);
         self.deadlines.arm(Due::Client(client), until);
     }

@@ -1,5 +1,5 @@
-"""A client of the signaling protocol on the package `websockets`, written from docs/protocol.md alone: meets a
-stranger, sends back what it gets, and loses its connection on the way.
+"""A client of the signaling protocol on the package `websockets`, written from docs/protocol.md alone: meets
+a stranger, sends back what it gets, and loses its connection on the way.
 
     websocket_echo.py URL
 """

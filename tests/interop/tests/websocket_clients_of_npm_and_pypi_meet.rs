@@ -1,5 +1,5 @@
-//! `ws` from npm and `websockets` from PyPI meet, talk through sealed payloads, and both lose their connections
-//! on the way: nothing is lost, nothing comes twice.
+//! `ws` from npm and `websockets` from PyPI meet, talk through sealed payloads, and both lose their
+//! connections on the way: nothing is lost, nothing comes twice.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
