@@ -10,6 +10,8 @@ pub enum ErrorCode {
     Unauthenticated = 401,
     /// 403: the peer address is not allowed.
     Forbidden = 403,
+    /// 405: allocations do not move here, RFC 8016 §3.1.2.
+    MobilityForbidden = 405,
     /// 420: a comprehension-required attribute is not known here.
     UnknownAttribute = 420,
     /// 437: this 5-tuple has, or lacks, an allocation.

@@ -78,7 +78,7 @@ impl Directory {
             gives_way.push(side.held.swap_remove(at).relayed);
         }
         let new = claim.relayed.iter();
-        side.held.extend(new.map(|&relayed| Holding { relayed, heard: Arc::clone(claim.heard) }));
+        side.held.extend(new.map(|(relayed, heard)| Holding { relayed: *relayed, heard: Arc::clone(heard) }));
         Ok(Admitted { gives_way, meter: side.meter.clone() })
     }
 
@@ -137,8 +137,7 @@ pub(crate) struct Claim<'a> {
     /// Whose they are, if a session's.
     pub(crate) side: Option<(SessionId, Side)>,
     pub(crate) prefix: Prefix,
-    pub(crate) relayed: &'a [RelayedAddr],
-    pub(crate) heard: &'a Heard,
+    pub(crate) relayed: &'a [(RelayedAddr, Heard)],
 }
 
 /// The directory's yes to a claim.
@@ -200,8 +199,7 @@ mod tests {
         let claim = Claim {
             side: side.map(|side| (SessionId([1; 16]), side)),
             prefix: prefix(client),
-            relayed: &[relayed(port)],
-            heard: &Arc::new(AtomicU32::new(heard_s)),
+            relayed: &[(relayed(port), Arc::new(AtomicU32::new(heard_s)))],
         };
         directory.admit(claim).map(|admitted| admitted.gives_way)
     }

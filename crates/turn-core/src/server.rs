@@ -304,9 +304,6 @@ impl Server {
             Ok(request) => request,
             Err(verdict) => return verdict,
         };
-        if let Some(slots) = self.by_tuple.get(&tuple) {
-            self.allocations[slots.first()].hear(now.mono);
-        }
         let done = match message.method() {
             Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {
                 Err(ErrorCode::AllocationMismatch)

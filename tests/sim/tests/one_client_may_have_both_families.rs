@@ -123,6 +123,33 @@ fn a_channel_number_means_one_peer_of_either_family() {
 }
 
 #[test]
+fn the_family_that_is_silent_gives_way() {
+    for spoken in [0, 1] {
+        let limits = AllocationLimits { per_side: 2, per_prefix: 0, total: 0 };
+        let mut world = World::with(Setup { limits, ..Setup::new(11) });
+        let [alice, bob] = [Side::A, Side::B].map(|side| world.person(1, side));
+        allocate_both(&mut world, alice);
+        let peers = allocate_both(&mut world, bob);
+        assert_eq!(world.refusal(alice, Request::permit(&peers)), None);
+        world.bind(alice, 0x4000, peers[spoken]);
+        for by_channel in [false, true] {
+            world.pass(Duration::from_secs(2));
+            if by_channel {
+                world.send_channel(alice, 0x4000, b"x");
+            } else {
+                world.send(alice, peers[spoken], b"x");
+            }
+        }
+        let newcomer = world.person(1, Side::A);
+        world.allocate(newcomer);
+        world.settle();
+        let refusals = [1, 2].map(|family| world.refusal(alice, Request::refresh(600).family(family)));
+        assert_eq!(refusals[spoken], None);
+        assert_eq!(refusals[1 - spoken], Some(443));
+    }
+}
+
+#[test]
 fn a_family_that_is_not_there_is_named_and_the_other_granted() {
     let mut world = World::with(Setup { own_ips: vec![RELAY_V4], ..Setup::new(6) });
     let alice = world.person(1, Side::A);

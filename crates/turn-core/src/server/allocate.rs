@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, Message, MessageWriter, Method};
@@ -46,9 +45,7 @@ impl Server {
             Some(token) => Grants { found: vec![self.redeem(request, token, now)?], lacks: None },
             None => self.grant_all(request, families(message)?, parity(message)?, now)?,
         };
-        let relayed: Vec<RelayedAddr> = grants.found.iter().map(|grant| grant.relayed).collect();
-        let heard: Heard = Arc::new(AtomicU32::new(0));
-        let meter = match self.admit(request, &relayed, &heard) {
+        let meter = match self.admit(request, &grants.found) {
             Ok(meter) => meter,
             Err(code) => {
                 for Grant { relayed, reserved, .. } in grants.found {
@@ -58,7 +55,7 @@ impl Server {
                 return Err(code);
             }
         };
-        for Grant { relayed, relay, reserved } in grants.found {
+        for Grant { relayed, relay, reserved, heard } in grants.found {
             let new = NewAllocation {
                 tuple: request.tuple,
                 relayed,
@@ -66,8 +63,7 @@ impl Server {
                 made_by: message.transaction_id(),
                 relay,
             };
-            let mut allocation =
-                Allocation::new(new, request.identity, peers, request.key.clone(), Arc::clone(&heard));
+            let mut allocation = Allocation::new(new, request.identity, peers, request.key.clone(), heard);
             allocation.hear(now);
             allocation.meter.clone_from(&meter);
             allocation.lacks = grants.lacks;
@@ -178,6 +174,9 @@ impl Server {
         if self.is_opening(slots) {
             return Ok(Answered::Later);
         }
+        for slot in slots.iter() {
+            self.allocations[slot].hear(now);
+        }
         request.succeed(reply, |writer| self.describe(slots, now, writer));
         Ok(Answered::Now)
     }
@@ -232,19 +231,15 @@ impl Server {
                 return Err(ErrorCode::InsufficientCapacity);
             }
         }
-        Ok(Grant { relayed, relay: RelaySocket::of(peers, local), reserved })
+        Ok(Grant { relayed, relay: RelaySocket::of(peers, local), reserved, heard: Heard::default() })
     }
 
     /// Asks the directory to count the allocations; others of the same side may have to end for them. Returns
     /// what their packets are charged to.
-    fn admit(
-        &mut self,
-        request: &Request<'_>,
-        relayed: &[RelayedAddr],
-        heard: &Heard,
-    ) -> Result<Option<Arc<Meter>>, ErrorCode> {
+    fn admit(&mut self, request: &Request<'_>, grants: &[Grant]) -> Result<Option<Arc<Meter>>, ErrorCode> {
         let prefix = Prefix::of(request.tuple.client);
-        let claim = Claim { side: request.identity.side(), prefix, relayed, heard };
+        let relayed: Vec<_> = grants.iter().map(|it| (it.relayed, Arc::clone(&it.heard))).collect();
+        let claim = Claim { side: request.identity.side(), prefix, relayed: &relayed };
         let admitted = self.directory().admit(claim)?;
         for relayed in admitted.gives_way {
             self.tell(relayed.worker(self.workers), Notice::GiveWay(relayed));
@@ -299,6 +294,7 @@ pub(super) struct Grant {
     pub(super) relay: RelaySocket,
     /// The token of the next port.
     pub(super) reserved: Option<Token>,
+    pub(super) heard: Heard,
 }
 
 /// All that were, at least one; and the family that is missing, and why.

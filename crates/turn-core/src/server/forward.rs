@@ -25,11 +25,11 @@ impl Server {
         let Some(message) = ChannelData::parse(datagram) else {
             return Verdict::Drop(DropReason::BadChannelData);
         };
-        self.allocations[slots.first()].hear(now);
         let find = |slot: usize| Some((slot, self.allocations[slot].find_channel(message.number, now)?));
         let Some((slot, at)) = slots.iter().find_map(find) else {
             return Verdict::Drop(DropReason::ChannelUnbound);
         };
+        self.allocations[slot].hear(now);
         let verdict = self.forward_to_peering(slot, at, now, message.data, false);
         self.charged(slot, now, verdict)
     }
@@ -44,10 +44,10 @@ impl Server {
         let Some(Send { peer, payload, whole }) = Send::read(message) else {
             return Verdict::Drop(DropReason::BadMessage);
         };
-        self.allocations[slots.first()].hear(now);
         let Some(slot) = self.of_family(slots, AddressFamily::of(peer.0.ip())) else {
             return Verdict::Drop(DropReason::PeerRefused);
         };
+        self.allocations[slot].hear(now);
         let via = self.judge(slot, peer);
         if via == PeerVerdict::Refused {
             return Verdict::Drop(DropReason::PeerRefused);

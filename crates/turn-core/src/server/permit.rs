@@ -33,6 +33,7 @@ impl Server {
             return Err(ErrorCode::InsufficientCapacity);
         }
         for (slot, peer) in &peers {
+            self.allocations[*slot].hear(now);
             self.allocations[*slot].permit(peer.0.ip(), now)?;
             self.expect_peer(*slot, *peer, now);
         }
@@ -65,6 +66,7 @@ impl Server {
         if via == PeerVerdict::Refused {
             return Err(ErrorCode::Forbidden);
         }
+        self.allocations[slot].hear(now);
         self.allocations[slot].bind(number, peer, via, now)?;
         self.renew_offers(slot, &[peer.0.ip()], now);
         request.succeed(reply, |_| {});

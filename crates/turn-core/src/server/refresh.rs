@@ -40,6 +40,7 @@ impl Server {
             self.deadlines.remove(self.allocations[slot].expires, slot);
             self.deadlines.insert(expires, slot);
             self.allocations[slot].expires = expires;
+            self.allocations[slot].hear(now);
             self.renew_all_offers(slot, now);
         }
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);

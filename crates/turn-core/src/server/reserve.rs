@@ -12,6 +12,7 @@ use super::authenticate::Request;
 use crate::address::{RelayedAddr, WorkerId};
 use crate::allocation::RelaySocket;
 use crate::credentials::{Identity, SessionId};
+use crate::directory::Heard;
 use crate::limits::{RELAY_BIND_ATTEMPTS_MAX, RESERVATION_LIFETIME};
 use crate::ports::PortPool;
 use crate::reservations::{Reservation, Token};
@@ -55,7 +56,7 @@ impl Server {
             RelaySocket::Opening { ip, .. } => RelaySocket::Opening { ip, attempts: RELAY_BIND_ATTEMPTS_MAX },
             relay => relay,
         };
-        Ok(Grant { relayed, relay, reserved: None })
+        Ok(Grant { relayed, relay, reserved: None, heard: Heard::default() })
     }
 
     /// Keeps the port after `even`, which was taken with it, for the same user; returns its token. `None`,
