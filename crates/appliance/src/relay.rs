@@ -10,7 +10,7 @@ use match_core::{IceServer, SessionId, Side};
 use relay_plane::RelayCounters;
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Discovery, DropReason,
-    Endpoint, External, ListenerId, PeerPolicy, SessionKey, SharedSecret, StaticUser, WorkerId,
+    Endpoint, External, ListenerId, PeerPolicy, SessionKey, SharedSecret, StaticUser, TicketKey, WorkerId,
 };
 
 use crate::ice::Ports;
@@ -97,7 +97,12 @@ pub(crate) fn ports(settings: &Settings, relay: &relay_plane::Relay, tcp: &TcpAd
 }
 
 /// The relay's configuration. `tcp`: what is listened on over TCP, with the ports it has got.
-pub(crate) fn config(settings: &Settings, key: SessionKey, tcp: &TcpAddresses) -> relay_plane::Config {
+pub(crate) fn config(
+    settings: &Settings,
+    key: SessionKey,
+    tickets: TicketKey,
+    tcp: &TcpAddresses,
+) -> relay_plane::Config {
     let relay = &settings.relay;
     let limits = relay.limits;
     let external = settings.server.external.iter();
@@ -138,6 +143,7 @@ pub(crate) fn config(settings: &Settings, key: SessionKey, tcp: &TcpAddresses) -
             },
             relay_ports: relay.ports.clone(),
             old_channels: relay.old_channels,
+            mobility: relay.mobility.then_some(tickets),
             lifetime_max: Duration::from_secs(u64::from(limits.lifetime_max_s)),
             worker: WorkerId(0),
             workers: 1,

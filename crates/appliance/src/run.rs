@@ -14,7 +14,7 @@ use rustls::ServerConfig;
 use signal_plane::{Doorkeeper, Peer, Signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use turn_core::SessionKey;
+use turn_core::{SessionKey, TicketKey};
 
 use crate::admin::Admin;
 use crate::admission::Tokens;
@@ -263,7 +263,8 @@ fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Re
         }
         error => StartError::Relay(error),
     };
-    let relay = Relay::start(relay::config(settings, key.clone(), tcp)).map_err(refuse)?;
+    let tickets = TicketKey::new(random()?);
+    let relay = Relay::start(relay::config(settings, key.clone(), tickets, tcp)).map_err(refuse)?;
     let matcher = match_core::Config {
         rooms: settings.matching.rooms,
         room_size: settings.matching.room_size,

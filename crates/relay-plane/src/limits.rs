@@ -12,6 +12,10 @@ pub(crate) const WORKERS_MAX: usize = 256;
 /// Notices that wait for one worker. One more is dropped: the next packet without a route asks again.
 pub(crate) const NOTICES_MAX: usize = 4_096;
 
+/// Bytes of datagrams that wait for one worker because their client has moved there and is still heard by
+/// another: half a second of a call in high definition.
+pub(crate) const PASSED_ON_BYTES_MAX: usize = 256 << 10;
+
 /// Ends of sessions that wait for one worker, which takes all at once, within microseconds.
 pub(crate) const ENDINGS_MAX: usize = turn_core::limits::ENDED_SESSIONS_MAX;
 

@@ -1,13 +1,15 @@
 //! What is told to a worker from outside its thread. Not packets: those of datagram clients never change
-//! threads, and those of stream clients lie in their [`Link`].
+//! threads, but for the few of one that has moved and is still heard where it was, and those of stream clients
+//! lie in their [`Link`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use mio::Waker;
-use turn_core::{Notice, SessionId};
+use turn_core::{FiveTuple, Handover, Notice, SessionId};
 
-use crate::limits::{ENDINGS_MAX, NOTICES_MAX, STREAMS_WAITING_MAX};
+use crate::limits::{ENDINGS_MAX, NOTICES_MAX, PASSED_ON_BYTES_MAX, STREAMS_WAITING_MAX};
+use crate::socket::Socket;
 use crate::streams::Link;
 
 /// The sending end; clones reach the same worker.
@@ -22,13 +24,33 @@ impl Mailbox {
         Self { inner: Arc::new(Inner { letters: Mutex::default(), waker }) }
     }
 
-    /// Leaves a notice; `false` where too many wait.
+    /// Leaves a notice; `false` where too many wait. One that must not be lost is always taken.
     pub(crate) fn notify(&self, notice: Notice) -> bool {
         let mut letters = self.lock();
-        if letters.notices.len() >= NOTICES_MAX {
+        if letters.from_workers.len() >= NOTICES_MAX && notice.may_be_lost() {
             return false;
         }
-        letters.notices.push_back(notice);
+        letters.from_workers.push_back(Letter::Notice(notice));
+        drop(letters);
+        self.wake();
+        true
+    }
+
+    /// Leaves the allocations of a client that moved, with their relay sockets. Always taken: there are never
+    /// more than there are allocations.
+    pub(crate) fn hand_over(&self, handover: Handover, sockets: Vec<(u16, Socket)>) {
+        self.lock().from_workers.push_back(Letter::Handover(handover, sockets));
+        self.wake();
+    }
+
+    /// Leaves a datagram of a client that has moved; `false` where too many bytes wait.
+    pub(crate) fn pass_on(&self, tuple: FiveTuple, datagram: Vec<u8>) -> bool {
+        let mut letters = self.lock();
+        if letters.passed_on_bytes + datagram.len() > PASSED_ON_BYTES_MAX {
+            return false;
+        }
+        letters.passed_on_bytes += datagram.len();
+        letters.from_workers.push_back(Letter::Datagram(tuple, datagram));
         drop(letters);
         self.wake();
         true
@@ -96,7 +118,9 @@ impl Mailbox {
 /// What had been left since the last time.
 #[derive(Default)]
 pub(crate) struct Letters {
-    pub(crate) notices: VecDeque<Notice>,
+    /// In the order in which each worker left them.
+    pub(crate) from_workers: VecDeque<Letter>,
+    passed_on_bytes: usize,
     pub(crate) endings: VecDeque<(SessionId, u64)>,
     /// In the order in which they were left.
     pub(crate) streams: VecDeque<StreamLetter>,
@@ -112,6 +136,13 @@ pub(crate) enum StreamLetter {
     Ready(Arc<Link>),
     /// It is gone.
     Closed(Arc<Link>),
+}
+
+/// What one worker leaves for another.
+pub(crate) enum Letter {
+    Notice(Notice),
+    Handover(Handover, Vec<(u16, Socket)>),
+    Datagram(FiveTuple, Vec<u8>),
 }
 
 struct Inner {

@@ -10,13 +10,13 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use quinn_udp::RecvMeta;
 use turn_core::{
-    ClientAddr, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Server, Verdict,
-    WorkerId,
+    ClientAddr, Event, FiveTuple, Handover, Hop, ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Server,
+    Verdict, WorkerId,
 };
 
 use crate::clock::Clock;
 use crate::limits::{BATCHES_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::{Exit, Outbox, Way};
 use crate::quic::Queue;
 use crate::socket::{ReceiveBuffers, Socket};
@@ -131,8 +131,22 @@ impl Worker {
         for (session, until_unix_s) in letters.endings {
             self.server.handle_session_ended(now, session, until_unix_s);
         }
-        for notice in letters.notices {
-            self.server.handle_notice(now, notice);
+        for letter in letters.from_workers {
+            match letter {
+                Letter::Notice(notice) => self.server.handle_notice(now, notice),
+                Letter::Handover(handover, sockets) => self.take_over(handover, sockets, now),
+                Letter::Datagram(tuple, datagram) => {
+                    let mut reply = Vec::new();
+                    let verdict = self.server.handle_passed_on(now, tuple, &datagram, &mut reply);
+                    let Self { outbox, listeners, relays, streams, .. } = self;
+                    execute(outbox, listeners, relays, streams, &tuple, verdict, &mut reply);
+                    if self.outbox.is_full() || self.streams.is_full() {
+                        self.flush();
+                    }
+                }
+            }
+            // Before anything else is read: a relay socket may have to leave with all that is in it.
+            self.carry_out(now);
         }
         // After the notices, so that frames find the routes that were offered before they came.
         for letter in letters.streams {
@@ -202,18 +216,9 @@ impl Worker {
                     }
                 }
             }
-            match self.server.handle_client(now, tuple, datagram, &mut reply) {
-                Verdict::Forward { hop, payload } => {
-                    let streams = &mut self.streams;
-                    forward(&mut self.outbox, &self.listeners, &self.relays, streams, hop, payload);
-                }
-                Verdict::Reply => {
-                    let segments = self.listeners[usize::from(listener.0)].burst_segments_max();
-                    self.outbox.push(way_to_client(&tuple), segments, |out| out.append(&mut reply));
-                }
-                Verdict::Later => {}
-                Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
-            }
+            let verdict = self.server.handle_client(now, tuple, datagram, &mut reply);
+            let Self { outbox, listeners, relays, streams, .. } = self;
+            execute(outbox, listeners, relays, streams, &tuple, verdict, &mut reply);
         }
     }
 
@@ -241,6 +246,9 @@ impl Worker {
             match event {
                 Event::Send { to, message } if to.listener.is_stream() => {
                     self.streams.push(&to, Worth::Answer, |out| out.extend_from_slice(&message));
+                    if let Some(link) = self.streams.find(&to) {
+                        link.set_holds_allocation(self.server.holds_allocation(&to));
+                    }
                 }
                 Event::Released { client } => {
                     if let Some(link) = self.streams.find(&client) {
@@ -255,16 +263,61 @@ impl Worker {
                     self.server.handle_relay_opened(now, port, opened);
                 }
                 Event::CloseRelay { port } => self.close_relay(port),
+                Event::HandOver { worker, handover } => self.hand_over(worker, handover),
+                Event::PassOn { worker, tuple, datagram } => {
+                    let passed = |other: &Mailbox| other.pass_on(tuple, datagram);
+                    if !self.others.get(usize::from(worker.0)).is_some_and(passed) {
+                        self.io.lost_notices += 1;
+                    }
+                }
                 Event::Tell { worker, notice } => self.tell(worker, notice),
             }
         }
     }
 
+    /// Gives allocations and their relay sockets to the worker that their client has moved to.
+    fn hand_over(&mut self, worker: WorkerId, handover: Handover) {
+        // What was decided while the sockets were here leaves by them first.
+        self.flush();
+        let mut sockets = Vec::new();
+        for port in handover.relay_ports() {
+            if let Some(mut socket) = self.relays.remove(&port) {
+                let _ = self.poll.registry().deregister(&mut socket.io);
+                sockets.push((port, socket));
+            }
+        }
+        self.others[usize::from(worker.0)].hand_over(handover, sockets);
+    }
+
+    /// Takes what [`Worker::hand_over`] gave. What has arrived in a socket meanwhile makes it ready at once.
+    fn take_over(&mut self, handover: Handover, sockets: Vec<(u16, Socket)>, now: Now) {
+        let mut lost = Vec::new();
+        for (port, mut socket) in sockets {
+            match self.register_relay(port, &mut socket) {
+                Ok(()) => {
+                    self.relays.insert(port, socket);
+                }
+                Err(error) => {
+                    tracing::warn!(kind = ?error.kind(), "a relay socket cannot be taken over");
+                    lost.push(port);
+                }
+            }
+        }
+        self.server.handle_handover(now, handover);
+        for port in lost {
+            self.server.handle_relay_opened(now, port, false);
+        }
+    }
+
+    fn register_relay(&self, port: u16, socket: &mut Socket) -> io::Result<()> {
+        let token = Token(RELAY_TOKENS + usize::from(port));
+        self.poll.registry().register(&mut socket.io, token, Interest::READABLE)
+    }
+
     fn open_relay(&mut self, ip: LocalIp, port: u16) -> bool {
         let bound = Socket::bind(SocketAddr::new(ip.0, port), false, RELAY_BUFFER_BYTES);
         let registered = bound.and_then(|mut socket| {
-            let token = Token(RELAY_TOKENS + usize::from(port));
-            self.poll.registry().register(&mut socket.io, token, Interest::READABLE)?;
+            self.register_relay(port, &mut socket)?;
             Ok(socket)
         });
         match registered {
@@ -312,6 +365,30 @@ impl Worker {
                 }
             }
         });
+    }
+}
+
+/// Executes the verdict about a client's datagram.
+fn execute(
+    outbox: &mut Outbox,
+    listeners: &[Socket],
+    relays: &BTreeMap<u16, Socket>,
+    streams: &mut StreamTable,
+    from: &FiveTuple,
+    verdict: Verdict<'_>,
+    reply: &mut Vec<u8>,
+) {
+    match verdict {
+        Verdict::Forward { hop, payload } => forward(outbox, listeners, relays, streams, hop, payload),
+        Verdict::Reply if from.listener.is_stream() => {
+            streams.push(from, Worth::Answer, |out| out.append(reply));
+        }
+        Verdict::Reply => {
+            let segments = listeners[usize::from(from.listener.0)].burst_segments_max();
+            outbox.push(way_to_client(from), segments, |out| out.append(reply));
+        }
+        Verdict::Later => {}
+        Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
     }
 }
 

@@ -75,6 +75,8 @@ impl AttributeType {
     pub const RESPONSE_ORIGIN: Self = Self(0x802B);
     /// RFC 5780 §7.4
     pub const OTHER_ADDRESS: Self = Self(0x802C);
+    /// RFC 8016 §3.3
+    pub const MOBILITY_TICKET: Self = Self(0x8030);
 
     /// Whether a receiver that does not know this type must refuse the message, RFC 8489 §14.
     pub const fn is_comprehension_required(self) -> bool {

@@ -47,6 +47,10 @@ pub(crate) struct Allocation {
     pub(crate) reserved: Option<Token>,
     /// The family that was asked for besides this one and could not be had, and why.
     pub(crate) lacks: Option<(AddressFamily, ErrorCode)>,
+    /// The network it was made from, for which it counts wherever it moves.
+    pub(crate) prefix: Prefix,
+    /// When it made its last offer.
+    offered: Duration,
 }
 
 impl Allocation {
@@ -74,6 +78,8 @@ impl Allocation {
             heard,
             reserved: None,
             lacks: None,
+            prefix: Prefix::of(tuple.client),
+            offered: Duration::ZERO,
         }
     }
 
@@ -150,7 +156,8 @@ impl Allocation {
         (self.peerings.len() < PEERINGS_MAX).then(|| self.peerings.push(Peering::new(peer, via)))
     }
 
-    /// Takes the way that another allocation offers; `None` where it is a stranger's and there are many.
+    /// Takes the way that another allocation offers; `None` where it is a stranger's and there are many, or
+    /// where a newer offer was faster.
     pub(crate) fn take_offer(&mut self, offer: &Offer, now: Duration) -> Option<usize> {
         let peer = offer.owner.as_peer();
         let at = match self.find_peer(peer) {
@@ -165,8 +172,19 @@ impl Allocation {
                 self.peering(peer, PeerVerdict::Relayed, now)?
             }
         };
-        self.peerings.at_mut(at).route = Some(offer.route);
+        let peering = self.peerings.at_mut(at);
+        if offer.made < peering.made {
+            return None;
+        }
+        peering.route = Some(offer.route);
+        peering.made = offer.made;
         Some(at)
+    }
+
+    /// The time of its next offer: now, and later than that of the last.
+    pub(crate) fn stamp(&mut self, now: Duration) -> Duration {
+        self.offered = now.max(self.offered + Duration::from_nanos(1));
+        self.offered
     }
 
     /// Notes that the peer at `at` is being asked for a route; `false` where that was done a moment ago.
@@ -232,10 +250,6 @@ impl Allocation {
 
     pub(crate) fn family(&self) -> AddressFamily {
         AddressFamily::of(self.relayed.0.ip())
-    }
-
-    pub(crate) fn prefix(&self) -> Prefix {
-        Prefix::of(self.tuple.client)
     }
 
     /// The way to this client for packets of the peer at `at`, as it is at this moment.

@@ -12,6 +12,7 @@ use crate::credentials::{SessionKey, StaticUser};
 use crate::discovery::Discovery;
 use crate::policy::{AddressPolicy, PeerPolicy};
 use crate::shared_secret::SharedSecret;
+use crate::ticket::TicketKey;
 
 /// The two times a decision needs. `mono` never goes back; all workers count it from the same start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Config {
     pub relay_ports: RangeInclusive<u16>,
     /// Whether channel numbers above 0x4FFF are taken, as RFC 5766 had them, for clients older than RFC 8656.
     pub old_channels: bool,
+    /// The key to mobility tickets, the same for all workers; `None`: allocations do not move.
+    pub mobility: Option<TicketKey>,
     /// The longest lifetime that a client may ask for; not below
     /// [`crate::limits::ALLOCATION_LIFETIME_MIN`].
     pub lifetime_max: Duration,

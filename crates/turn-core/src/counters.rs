@@ -89,6 +89,8 @@ pub struct Counters {
     pub allocations: u64,
     /// Allocations ever made.
     pub allocations_made: u64,
+    /// Clients that were heard on another 5-tuple and took their allocations along.
+    pub moves: u64,
     /// Binding requests answered.
     pub bindings: u64,
     /// Requests answered with success, Binding not included.
@@ -116,6 +118,7 @@ impl Counters {
     pub fn add(&mut self, other: &Self) {
         self.allocations += other.allocations;
         self.allocations_made += other.allocations_made;
+        self.moves += other.moves;
         self.bindings += other.bindings;
         self.successes += other.successes;
         self.errors += other.errors;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use stun_wire::ErrorCode;
 
-use crate::address::{Prefix, RelayedAddr};
+use crate::address::{FiveTuple, Prefix, RelayedAddr, WorkerId};
 use crate::bandwidth::{Bandwidth, BandwidthLimits, Meter};
 use crate::credentials::{SessionId, Side};
 use crate::keyed::{Keyed, KeyedMap};
@@ -26,7 +26,7 @@ pub struct AllocationLimits {
 }
 
 /// Allocations, counted by side, by network and in total. One for all workers, behind a lock that is taken
-/// when an allocation is made and when it ends.
+/// when an allocation is made, when it moves and when it ends.
 pub struct Directory {
     limits: AllocationLimits,
     bandwidth: Arc<Bandwidth>,
@@ -34,6 +34,8 @@ pub struct Directory {
     prefixes: KeyedMap<Prefix, u32>,
     total: u32,
     reservations: Reservations,
+    /// 5-tuples of clients that have moved to another worker and are still heard there: who serves them.
+    away: KeyedMap<FiveTuple, WorkerId>,
 }
 
 impl Directory {
@@ -47,6 +49,7 @@ impl Directory {
             prefixes: IndexMap::with_hasher(keyed),
             total: 0,
             reservations: Reservations::new(keyed),
+            away: IndexMap::with_hasher(keyed),
         }
     }
 
@@ -113,6 +116,11 @@ impl Directory {
         &mut self.reservations
     }
 
+    /// The 5-tuples of clients that moved away from where they are heard.
+    pub(crate) const fn away(&mut self) -> &mut KeyedMap<FiveTuple, WorkerId> {
+        &mut self.away
+    }
+
     /// What everybody's packets are charged to.
     pub(crate) fn bandwidth(&self) -> Arc<Bandwidth> {
         Arc::clone(&self.bandwidth)
@@ -128,7 +136,8 @@ impl Directory {
 
     /// Whether nothing is counted any more, in any map.
     pub fn is_empty(&self) -> bool {
-        self.total == 0 && self.sides.is_empty() && self.prefixes.is_empty() && self.reservations.is_empty()
+        let counted = self.sides.len() + self.prefixes.len();
+        self.total == 0 && counted == 0 && self.away.is_empty() && self.reservations.is_empty()
     }
 }
 

@@ -30,6 +30,9 @@ pub const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 /// Ports that are kept at once, of all workers together.
 pub const RESERVATIONS_MAX: usize = 1024;
 
+/// Notices that wait for allocations on their way to this worker, which takes microseconds.
+pub const EARLY_NOTICES_MAX: usize = 1024;
+
 /// Even ports that are looked at for one whose next is free too.
 pub const PAIR_ATTEMPTS_MAX: usize = 16;
 

@@ -80,11 +80,13 @@ pub(crate) struct Peering {
     pub(crate) peer: PeerAddr,
     /// When its worker was last asked for a route.
     pub(crate) asked: Option<Duration>,
+    /// When the peer made the offer that brought the route.
+    pub(crate) made: Duration,
 }
 
 impl Peering {
     pub(crate) const fn new(peer: PeerAddr, via: PeerVerdict) -> Self {
-        Self { channel: None, route: None, via, peer, asked: None }
+        Self { channel: None, route: None, via, peer, asked: None, made: Duration::ZERO }
     }
 
     /// Whether it cannot be forgotten yet.

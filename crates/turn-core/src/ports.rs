@@ -55,6 +55,11 @@ impl PortPool {
         None
     }
 
+    /// A number in use here moves on to another worker.
+    pub(crate) const fn lend(&mut self) {
+        self.away += 1;
+    }
+
     /// A number that was set aside is now in use here.
     pub(crate) fn claim(&mut self) {
         self.away -= 1;
@@ -66,9 +71,9 @@ impl PortPool {
         self.give_back(port, now);
     }
 
-    /// Whether numbers are set aside.
-    pub(crate) const fn has_away(&self) -> bool {
-        self.away > 0
+    /// How many numbers are set aside.
+    pub(crate) const fn away(&self) -> usize {
+        self.away
     }
 
     /// Puts a number back; it rests for [`PORT_QUARANTINE`].

@@ -12,12 +12,12 @@ use crate::credentials::{Identity, SessionId};
 use crate::keyed::{Keyed, KeyedMap};
 use crate::limits::RESERVATIONS_MAX;
 
-/// What all workers know of reserved numbers. A number that is away from its worker's pool is in exactly
-/// one of the two maps, or was redeemed by its own worker.
+/// What all workers know of reserved and of lent numbers. A number that is away from its worker's pool is in
+/// exactly one of the two maps, or was redeemed by its own worker.
 pub(crate) struct Reservations {
     by_token: KeyedMap<Token, Reservation>,
-    /// Numbers that were redeemed on another worker than their own: who serves them, `None` once they are
-    /// free and wait for their own worker to fetch them.
+    /// Numbers that were redeemed on, or moved to, another worker than their own: who serves them, `None` once
+    /// they are free and wait for their own worker to fetch them.
     lent: BTreeMap<u16, Option<WorkerId>>,
 }
 
@@ -65,7 +65,17 @@ impl Reservations {
         self.by_token.get(&token).is_some_and(is_meant) && self.by_token.swap_remove(&token).is_some()
     }
 
-    /// The worker that serves a lent number.
+    /// A number moves on to another worker, which may be its own.
+    pub(crate) fn lend(&mut self, port: u16, to: WorkerId) {
+        self.lent.insert(port, Some(to));
+    }
+
+    /// A lent number is back at its own worker.
+    pub(crate) fn return_home(&mut self, port: u16) {
+        self.lent.remove(&port);
+    }
+
+    /// The worker that serves a lent number, or is about to.
     pub(crate) fn borrower(&self, port: u16) -> Option<WorkerId> {
         self.lent.get(&port).copied().flatten()
     }
@@ -73,6 +83,12 @@ impl Reservations {
     /// A lent number is free again.
     pub(crate) fn bring_back(&mut self, port: u16) {
         self.lent.insert(port, None);
+    }
+
+    /// How many of a worker's numbers it may fetch.
+    pub(crate) fn waiting_for(&self, home: WorkerId, workers: u16) -> usize {
+        let is_home = |port: u16| RelayedAddr(([0, 0, 0, 0], port).into()).worker(workers) == home;
+        self.lent.iter().filter(|(port, borrower)| borrower.is_none() && is_home(**port)).count()
     }
 
     /// Takes the free ones among the lent numbers of a worker.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use stun_wire::{ChannelNumber, TransactionId};
 
 use crate::address::{FiveTuple, RelayedAddr};
+use crate::moving::Summons;
 use crate::policy::Scope;
 use crate::verdict::Framing;
 
@@ -41,12 +42,24 @@ impl Route {
 }
 
 /// What one worker tells another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// A way to a client, for the worker of a peer.
     Offer(Offer),
     /// This allocation ends: its side holds too many, and it was silent for the longest.
     GiveWay(RelayedAddr),
+    /// The holder of a ticket was heard by another worker, and wants its allocations there.
+    Summon(Box<Summons>),
+    /// Whose the datagrams of this 5-tuple are has changed: the directory says.
+    Away(FiveTuple),
+    /// The connection that this 5-tuple stood for is over; the worker serves its client, who has moved.
+    Gone(FiveTuple),
+}
+
+impl Notice {
+    /// Whether it is made up for when it is lost. The others are few: one for each move of an allocation.
+    pub const fn may_be_lost(&self) -> bool {
+        !matches!(self, Self::Away(_))
+    }
 }
 
 /// "Packets from `from` reach me like this": sent when an allocation's permission, channel or end changes
@@ -61,6 +74,9 @@ pub struct Offer {
     pub from: RelayedAddr,
     /// The way to the owner.
     pub route: Route,
+    /// When, since start, and later than every offer that the owner made before: once it has moved to another
+    /// worker they may overtake each other.
+    pub made: Duration,
     /// Whether the owner has no way back yet and asks for one.
     pub wants_answer: bool,
 }

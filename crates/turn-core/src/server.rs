@@ -6,6 +6,7 @@ mod authenticate;
 mod binding;
 mod forward;
 mod links;
+mod mobility;
 mod permit;
 mod refresh;
 mod reserve;
@@ -35,6 +36,7 @@ use crate::directory::Directory;
 use crate::discovery::Discovery;
 use crate::keyed::{Keyed, KeyedMap};
 use crate::limits::{ENDED_SESSIONS_MAX, RELAY_BIND_ATTEMPTS_MAX};
+use crate::moving::Mobile;
 use crate::nonce::Nonces;
 use crate::policy::AddressPolicy;
 use crate::ports::PortPool;
@@ -42,6 +44,7 @@ use crate::random::Random;
 use crate::route::Notice;
 use crate::slots::Slots;
 use crate::spent::Spent;
+use crate::ticket::TicketKey;
 use crate::verdict::{Event, Hop, Verdict};
 
 /// The STUN and TURN server of one worker.
@@ -83,6 +86,13 @@ pub struct Server {
     /// Reservations that this worker made, with their end, oldest first.
     reserved: VecDeque<Reserved>,
     spent: Spent,
+    mobility: Option<TicketKey>,
+    /// Clients with tickets, by the 5-tuple they were heard on last.
+    mobile: KeyedMap<FiveTuple, Mobile>,
+    /// 5-tuples whose datagrams come here and belong to another worker.
+    away: KeyedMap<FiveTuple, WorkerId>,
+    /// Notices about allocations that are on their way here, with their ports.
+    early: Vec<(u16, Notice)>,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
     /// Notices of this worker to itself.
@@ -141,6 +151,10 @@ impl Server {
             public_ports,
             reserved: VecDeque::new(),
             spent: Spent::new(keyed),
+            mobility: config.mobility,
+            mobile: IndexMap::with_hasher(keyed),
+            away: IndexMap::with_hasher(keyed),
+            early: Vec::new(),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
             inbox: VecDeque::new(),
@@ -158,6 +172,12 @@ impl Server {
         datagram: &'d [u8],
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
+        if !self.away.is_empty()
+            && let Some(&worker) = self.away.get(&tuple)
+        {
+            self.events.push_back(Event::PassOn { worker, tuple, datagram: datagram.to_vec() });
+            return Verdict::Later;
+        }
         let verdict = match FirstByte::of(datagram) {
             FirstByte::ChannelData => self.handle_channel_data(now.mono, &tuple, datagram),
             FirstByte::Stun => self.handle_stun(now, tuple, datagram, reply),
@@ -183,10 +203,16 @@ impl Server {
         }
     }
 
-    /// The relay socket of [`Event::OpenRelay`] is bound, or cannot be.
+    /// The relay socket of [`Event::OpenRelay`] is bound, or cannot be; or an open one is lost.
     pub fn handle_relay_opened(&mut self, now: Now, port: u16, opened: bool) {
         let Some(&slot) = self.by_port.get(&port) else { return };
-        let RelaySocket::Opening { ip, attempts } = self.allocations[slot].relay else { return };
+        let RelaySocket::Opening { ip, attempts } = self.allocations[slot].relay else {
+            if !opened && self.allocations[slot].relay == RelaySocket::Open {
+                self.remove(slot, now.mono);
+                self.settle(now.mono);
+            }
+            return;
+        };
         if opened {
             self.allocations[slot].relay = RelaySocket::Open;
             self.answer_allocate_later(slot, now.mono);
@@ -226,14 +252,6 @@ impl Server {
         self.settle(now.mono);
     }
 
-    /// A stream client's connection is over, and so are its allocations.
-    pub fn handle_client_gone(&mut self, now: Now, client: FiveTuple) {
-        while let Some(slots) = self.by_tuple.get(&client) {
-            self.remove(slots.first(), now.mono);
-        }
-        self.settle(now.mono);
-    }
-
     /// Ends what has run out.
     pub fn handle_deadline(&mut self, now: Now) {
         while let Some(slot) = self.deadlines.due(now.mono) {
@@ -261,7 +279,17 @@ impl Server {
 
     /// Whether this client has an allocation.
     pub fn holds_allocation(&self, client: &FiveTuple) -> bool {
-        self.by_tuple.contains_key(client)
+        self.by_tuple.contains_key(client) || self.away.contains_key(client)
+    }
+
+    /// Whether it keeps nothing for anybody, and every number is at home or may be fetched. What is only
+    /// remembered against repetition does not count.
+    pub fn is_empty(&self) -> bool {
+        let maps = [self.by_tuple.len(), self.by_port.len(), self.by_session.len(), self.allocations.len()];
+        let moving = [self.mobile.len(), self.away.len(), self.early.len(), self.reserved.len()];
+        let to_fetch = self.directory().reservations().waiting_for(self.worker, self.workers);
+        let is_whole = self.closed_numbers.away() + self.public_ports.away() == to_fetch;
+        maps.into_iter().chain(moving).all(|length| length == 0) && self.next_deadline().is_none() && is_whole
     }
 
     /// What was counted so far.
@@ -327,8 +355,36 @@ impl Server {
         }
     }
 
-    /// Enters an allocation into every map. Its number is already taken and counted by the directory.
-    fn insert(&mut self, allocation: Allocation) -> usize {
+    /// Enters a new allocation. Its number is already taken and counted by the directory.
+    fn insert(&mut self, allocation: Allocation) {
+        self.attach(allocation);
+        self.counters.allocations_made += 1;
+    }
+
+    /// Ends an allocation: tells those who have a route to it, and lets its number rest.
+    fn remove(&mut self, slot: usize, now: Duration) {
+        self.withdraw_routes(slot, now);
+        let allocation = self.detach(slot);
+        let mobile = self.mobile.get(&allocation.tuple);
+        let next = mobile.and_then(|mobile| mobile.next);
+        match self.by_tuple[&allocation.tuple].without(slot) {
+            Some(slots) => {
+                for tuple in [Some(allocation.tuple), next].into_iter().flatten() {
+                    self.by_tuple.insert(tuple, slots);
+                }
+            }
+            None => self.forget_client(allocation.tuple, allocation.made_by, now),
+        }
+        let port = allocation.relayed.0.port();
+        self.directory().release(allocation.side(), allocation.prefix, allocation.relayed);
+        self.give_back(port, now);
+        if allocation.relay != RelaySocket::None {
+            self.events.push_back(Event::CloseRelay { port });
+        }
+    }
+
+    /// Enters an allocation into every map.
+    fn attach(&mut self, allocation: Allocation) {
         let (tuple, port, expires) = (allocation.tuple, allocation.relayed.0.port(), allocation.expires);
         let session = allocation.side().map(|(session, _)| session);
         let slot = self.allocations.insert(allocation);
@@ -340,28 +396,12 @@ impl Server {
         }
         self.deadlines.insert(expires, slot);
         self.counters.allocations += 1;
-        self.counters.allocations_made += 1;
-        slot
     }
 
-    /// Takes an allocation out of every map, tells those who have a route to it, and lets its number rest.
-    fn remove(&mut self, slot: usize, now: Duration) {
-        self.withdraw_routes(slot, now);
+    /// Takes an allocation out of every map but that of its 5-tuples.
+    fn detach(&mut self, slot: usize) -> Allocation {
         let allocation = self.allocations.remove(slot);
-        let port = allocation.relayed.0.port();
-        match self.by_tuple[&allocation.tuple].without(slot) {
-            Some(slots) => {
-                self.by_tuple.insert(allocation.tuple, slots);
-            }
-            None => {
-                self.spent.add(&allocation.tuple, allocation.made_by, now);
-                self.by_tuple.swap_remove(&allocation.tuple);
-                if allocation.tuple.listener.is_stream() {
-                    self.events.push_back(Event::Released { client: allocation.tuple });
-                }
-            }
-        }
-        self.by_port.swap_remove(&port);
+        self.by_port.swap_remove(&allocation.relayed.0.port());
         if let Some((session, _)) = allocation.side()
             && let Some(slots) = self.by_session.get_mut(&session)
         {
@@ -371,12 +411,8 @@ impl Server {
             }
         }
         self.deadlines.remove(allocation.expires, slot);
-        self.directory().release(allocation.side(), allocation.prefix(), allocation.relayed);
-        self.give_back(port, now);
-        if allocation.relay != RelaySocket::None {
-            self.events.push_back(Event::CloseRelay { port });
-        }
         self.counters.allocations -= 1;
+        allocation
     }
 
     /// The allocation of a family among those of a 5-tuple.
@@ -435,7 +471,12 @@ impl Server {
     #[cfg(debug_assertions)]
     fn assert_invariants(&self) {
         let count = self.allocations.len();
-        assert_eq!(self.by_tuple.values().map(|slots| slots.iter().count()).sum::<usize>(), count);
+        let moving = self.mobile.values().filter_map(|mobile| mobile.next);
+        let again: usize = moving.map(|next| self.by_tuple[&next].iter().count()).sum();
+        let by_tuple: usize = self.by_tuple.values().map(|slots| slots.iter().count()).sum();
+        assert_eq!(by_tuple, count + again);
+        assert!(self.mobile.keys().all(|tuple| self.by_tuple.contains_key(tuple)));
+        assert!(self.away.keys().all(|tuple| !self.by_tuple.contains_key(tuple)));
         assert_eq!(self.by_port.len(), count);
         assert_eq!(self.deadlines.length(), count);
         assert_eq!(self.counters.allocations, count as u64);

@@ -8,6 +8,7 @@ use stun_wire::{
 
 use crate::address::{FiveTuple, LocalIp, PeerAddr, WorkerId};
 use crate::counters::DropReason;
+use crate::moving::Handover;
 use crate::route::Notice;
 
 /// What becomes of one datagram.
@@ -22,8 +23,8 @@ pub enum Verdict<'d> {
     },
     /// The answer that was appended to the reply buffer goes back where the datagram came from.
     Reply,
-    /// The answer comes as [`Event::Send`]: it waits for a relay socket, or leaves by another socket than
-    /// the one that was asked.
+    /// The rest is an event. The answer comes as [`Event::Send`]: it has to wait, or leaves by another socket
+    /// than the one that was asked. Or the datagram is another worker's, [`Event::PassOn`].
     Later,
     /// Nothing, and nobody is told.
     Drop(DropReason),
@@ -109,8 +110,26 @@ pub enum Event {
         /// The client.
         client: FiveTuple,
     },
+    /// Hand a client's allocations, and their relay sockets as they are, to another worker's
+    /// [`crate::Server::handle_handover`]. It must not be lost, and keeps its place among the notices.
+    HandOver {
+        /// Whose they are now.
+        worker: WorkerId,
+        /// What.
+        handover: Handover,
+    },
+    /// Hand a datagram to another worker's [`crate::Server::handle_passed_on`]: its client has moved there and
+    /// is still heard here. It may be lost, as on any network.
+    PassOn {
+        /// Who serves the client.
+        worker: WorkerId,
+        /// Where the datagram came from.
+        tuple: FiveTuple,
+        /// What.
+        datagram: Vec<u8>,
+    },
     /// Hand a notice to another worker's [`crate::Server::handle_notice`]. Notices between two workers keep
-    /// their order; one that is lost is made up for when traffic asks again.
+    /// their order; where [`Notice::may_be_lost`], traffic asks again.
     Tell {
         /// Whose.
         worker: WorkerId,

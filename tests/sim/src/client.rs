@@ -52,6 +52,16 @@ impl Client {
         }
     }
 
+    /// The same client on another port: it knows what it knew, and what the server told it may be worth nothing
+    /// there.
+    pub fn elsewhere(&self, random: Random) -> Self {
+        let mut client = Self::new(&Credential { username: String::new(), password: String::new() }, random);
+        client.username.clone_from(&self.username);
+        client.password.clone_from(&self.password);
+        client.signature.clone_from(&self.signature);
+        client
+    }
+
     /// Starts a request; its answer is found by the ticket. The first of all goes out unsigned, as RFC 8489
     /// §9.2.3 has it, and is repeated with a signature when the challenge comes.
     pub fn request(&mut self, now: Duration, request: Request) -> Ticket {
@@ -262,6 +272,11 @@ impl Granted {
     /// RESERVATION-TOKEN
     pub fn reservation(&self) -> Option<Vec<u8>> {
         self.message().find(AttributeType::RESERVATION_TOKEN).map(<[u8]>::to_vec)
+    }
+
+    /// MOBILITY-TICKET
+    pub fn ticket(&self) -> Option<Vec<u8>> {
+        self.message().find(AttributeType::MOBILITY_TICKET).map(<[u8]>::to_vec)
     }
 
     /// LIFETIME in seconds.

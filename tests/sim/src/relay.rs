@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use stun_wire::Message;
 use turn_core::{
-    ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Hop, ListenerId, LocalIp, Notice,
-    Now, Owner, PeerAddr, Server, SessionId, Verdict, WorkerId,
+    ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Handover, Hop, ListenerId,
+    LocalIp, Notice, Now, Owner, PeerAddr, Server, SessionId, Verdict, WorkerId,
 };
 
 use crate::client::code_of;
@@ -28,9 +28,13 @@ pub struct Relay {
     newest: BTreeMap<(u16, u16), Duration>,
     /// Ports of open relay sockets and whose they are.
     sockets: BTreeMap<u16, WorkerId>,
+    /// Relay sockets on their way from worker to worker, with what the kernel keeps for them meanwhile.
+    between: BTreeMap<u16, Vec<Packet>>,
     binds_to_refuse: usize,
     binds_tried: Vec<u16>,
     notices_to_lose: usize,
+    /// What became of datagrams that were passed on from one worker to another.
+    passed_on: VecDeque<Outcome>,
     outbox: VecDeque<Packet>,
     random: Random,
 }
@@ -58,9 +62,11 @@ impl Relay {
             arrived: 0,
             newest: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            between: BTreeMap::new(),
             binds_to_refuse: 0,
             binds_tried: Vec::new(),
             notices_to_lose: 0,
+            passed_on: VecDeque::new(),
             outbox: VecDeque::new(),
             random,
         }
@@ -72,6 +78,10 @@ impl Relay {
             return Some(self.handle_client(now, packet));
         }
         let port = packet.to.port();
+        if let Some(waiting) = self.between.get_mut(&port) {
+            waiting.push(packet.clone());
+            return Some(Outcome::Later);
+        }
         let worker = *self.sockets.get(&port)?;
         let server = &mut self.servers[usize::from(worker.0)];
         let outcome =
@@ -100,6 +110,14 @@ impl Relay {
                     self.bind(now, worker, port);
                     worker
                 }
+                Pending::HandOver { to, handover } => {
+                    self.take_over(now, to, handover);
+                    to
+                }
+                Pending::PassOn { to, tuple, datagram } => {
+                    self.take_passed_on(now, to, tuple, datagram);
+                    to
+                }
             };
             self.carry_out_events(now.mono, worker);
         }
@@ -122,6 +140,11 @@ impl Relay {
     /// Loses the next notices between workers, as a full mailbox does.
     pub const fn lose_notices(&mut self, count: usize) {
         self.notices_to_lose = count;
+    }
+
+    /// What became of the next datagram that one worker passed on to another.
+    pub fn poll_passed_on(&mut self) -> Option<Outcome> {
+        self.passed_on.pop_front()
     }
 
     /// When [`Relay::handle_deadline`] is due.
@@ -186,6 +209,8 @@ impl Relay {
             && self.directory.lock().expect("no server panicked").is_empty()
             && self.sockets.is_empty()
             && self.pending.is_empty()
+            && self.between.is_empty()
+            && self.servers.iter().all(Server::is_empty)
             && self.servers.iter().all(|server| server.next_deadline().is_none())
     }
 
@@ -195,13 +220,34 @@ impl Relay {
         let mut reply = Vec::new();
         let server = &mut self.servers[usize::from(worker.0)];
         let outcome = Outcome::of(server.handle_client(now, tuple, &packet.datagram, &mut reply), &reply);
-        assert_eq!(
-            matches!(outcome, Outcome::Reply(_)),
-            !reply.is_empty(),
-            "a reply, and only a reply, has bytes"
-        );
         self.carry_out(now.mono, worker, packet, &outcome);
         outcome
+    }
+
+    /// The allocations of a client that moved reach their new worker, with their relay sockets.
+    fn take_over(&mut self, now: Now, to: WorkerId, handover: Handover) {
+        let ports: Vec<u16> = handover.relay_ports().collect();
+        self.servers[usize::from(to.0)].handle_handover(now, handover);
+        let mut arrived = Vec::new();
+        for port in ports {
+            arrived.extend(self.between.remove(&port).unwrap_or_default());
+            self.sockets.insert(port, to);
+        }
+        // It may be the last thing that happens to them.
+        self.carry_out_events(now.mono, to);
+        for packet in arrived {
+            self.handle_packet(now, &packet);
+        }
+    }
+
+    fn take_passed_on(&mut self, now: Now, to: WorkerId, tuple: FiveTuple, datagram: Vec<u8>) {
+        let mut reply = Vec::new();
+        let server = &mut self.servers[usize::from(to.0)];
+        let outcome = Outcome::of(server.handle_passed_on(now, tuple, &datagram, &mut reply), &reply);
+        let local = SocketAddr::new(tuple.local.0, self.listening.port());
+        let packet = Packet { from: tuple.client.0, to: local, datagram };
+        self.carry_out(now.mono, to, &packet, &outcome);
+        self.passed_on.push_back(outcome);
     }
 
     fn carry_out(&mut self, now: Duration, worker: WorkerId, packet: &Packet, outcome: &Outcome) {
@@ -241,15 +287,32 @@ impl Relay {
                     );
                 }
                 Event::Released { .. } => {}
-                Event::Tell { .. } if self.notices_to_lose > 0 => self.notices_to_lose -= 1,
+                Event::Tell { notice, .. } if self.notices_to_lose > 0 && notice.may_be_lost() => {
+                    self.notices_to_lose -= 1;
+                }
                 Event::Tell { worker: to, notice } => {
-                    let newest = self.newest.get(&(worker.0, to.0)).copied().unwrap_or_default();
-                    let at = newest.max(now + self.moment());
-                    self.newest.insert((worker.0, to.0), at);
-                    self.push(at, Pending::Notice { to, notice });
+                    self.post(now, worker, to, Pending::Notice { to, notice });
+                }
+                Event::HandOver { worker: to, handover } => {
+                    for port in handover.relay_ports() {
+                        assert_eq!(self.sockets.remove(&port), Some(worker), "who has it hands it over");
+                        self.between.insert(port, Vec::new());
+                    }
+                    self.post(now, worker, to, Pending::HandOver { to, handover });
+                }
+                Event::PassOn { worker: to, tuple, datagram } => {
+                    self.post(now, worker, to, Pending::PassOn { to, tuple, datagram });
                 }
             }
         }
+    }
+
+    /// Sends something from worker to worker: it takes a moment and overtakes nothing.
+    fn post(&mut self, now: Duration, from: WorkerId, to: WorkerId, pending: Pending) {
+        let newest = self.newest.get(&(from.0, to.0)).copied().unwrap_or_default();
+        let at = newest.max(now + self.moment());
+        self.newest.insert((from.0, to.0), at);
+        self.push(at, pending);
     }
 
     fn bind(&mut self, now: Now, worker: WorkerId, port: u16) {
@@ -321,6 +384,8 @@ pub enum Outcome {
 
 impl Outcome {
     fn of(verdict: Verdict<'_>, reply: &[u8]) -> Self {
+        let is_reply = matches!(verdict, Verdict::Reply);
+        assert_eq!(is_reply, !reply.is_empty(), "a reply, and only a reply, has bytes");
         match verdict {
             Verdict::Forward { hop, payload } => Self::Forward { hop, payload: payload.to_vec() },
             Verdict::Reply => Self::Reply(reply.to_vec()),
@@ -350,4 +415,6 @@ impl Outcome {
 enum Pending {
     Notice { to: WorkerId, notice: Notice },
     Bind { worker: WorkerId, port: u16 },
+    HandOver { to: WorkerId, handover: Handover },
+    PassOn { to: WorkerId, tuple: FiveTuple, datagram: Vec<u8> },
 }

@@ -62,6 +62,11 @@ impl Request {
         self.with(AttributeType::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0])
     }
 
+    /// The same with a MOBILITY-TICKET; an empty one asks for a ticket.
+    pub fn ticket(self, ticket: &[u8]) -> Self {
+        self.with(AttributeType::MOBILITY_TICKET, ticket)
+    }
+
     /// The same with an XOR-PEER-ADDRESS.
     pub fn peer(mut self, peer: SocketAddr) -> Self {
         self.values.push((AttributeType::XOR_PEER_ADDRESS, Value::Peer(peer)));

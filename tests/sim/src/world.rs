@@ -9,7 +9,7 @@ use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
     Directory, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side,
-    StaticUser, WorkerId,
+    StaticUser, TicketKey, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -114,6 +114,22 @@ impl World {
     pub fn client_with_address(&mut self, address: SocketAddr, credential: &Credential) -> ClientId {
         self.sites.push(Site { outside: address.ip(), nat: None, link: Link::wire() });
         self.client_from(SiteId(self.sites.len() - 1), address, credential)
+    }
+
+    /// The same client on another wire. The one where it was is still there, as on a telephone with two
+    /// networks.
+    pub fn elsewhere(&mut self, client: ClientId) -> ClientId {
+        let site = self.site(None, Link::wire());
+        self.elsewhere_at(site, client)
+    }
+
+    /// The same client at another site.
+    pub fn elsewhere_at(&mut self, site: SiteId, client: ClientId) -> ClientId {
+        let there = self.people[client.0].client.elsewhere(self.random.fork());
+        let credential = Credential { username: String::new(), password: String::new() };
+        let new = self.client_at(site, &credential);
+        self.people[new.0].client = there;
+        new
     }
 
     /// Puts a new client, which knows nothing, on the address of another.
@@ -449,6 +465,8 @@ pub struct Setup {
     pub deny: Vec<AddressRange>,
     /// Whether channel numbers of RFC 5766 are taken.
     pub old_channels: bool,
+    /// Whether allocations move.
+    pub mobility: bool,
     /// How many allocations there may be.
     pub limits: AllocationLimits,
     /// The relay's addresses.
@@ -472,6 +490,7 @@ impl Setup {
             allow: Vec::new(),
             deny: Vec::new(),
             old_channels: false,
+            mobility: true,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
             own_ips: vec![RELAY_V4, RELAY_V6],
             bandwidth: BandwidthLimits::default(),
@@ -506,6 +525,7 @@ impl Setup {
             answers: self.answers,
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,
+            mobility: self.mobility.then(|| TicketKey::new(SESSION_KEY)),
             lifetime_max: Duration::from_secs(3600),
             worker,
             workers: self.workers,

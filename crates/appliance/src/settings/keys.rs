@@ -241,6 +241,13 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The second UDP port of both these addresses, opened where nat_discovery is on.",
     },
     Key {
+        path: "relay.mobility",
+        kind: Kind::Switch,
+        default: "true",
+        meaning: "Lets clients that ask for it (RFC 8016; browsers do not) keep their relayed address when \
+                  their own address changes.",
+    },
+    Key {
         path: "relay.secret_file",
         kind: Kind::Text,
         default: r#""""#,

@@ -31,6 +31,8 @@ pub struct Relay {
     pub old_channels: bool,
     /// Where NAT behaviour discovery is answered, at most once a family.
     pub discovery: Vec<Discovery>,
+    /// Whether clients may take their allocations along to another address.
+    pub mobility: bool,
     /// Secrets shared with other software; the first is the one to mint with.
     pub shared_secrets: Vec<Secret>,
     /// Static users.
@@ -104,6 +106,7 @@ impl Relay {
             deny: read_ranges(draft, "relay.deny"),
             old_channels: draft.switch("relay.old_channels"),
             discovery: Vec::new(),
+            mobility: draft.switch("relay.mobility"),
             shared_secrets: read_shared_secrets(draft, folders),
             users: read_users(draft, folders),
             password_algorithms: read_algorithms(draft, notices),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use stun_wire::Frame;
 use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
-use turn_core::{Now, Verdict};
+use turn_core::Now;
 
-use super::{Worker, forward};
+use super::{Worker, execute};
 use crate::mailbox::StreamLetter;
-use crate::streams::{Link, Worth};
+use crate::streams::Link;
 
 impl Worker {
     pub(super) fn read_stream_letter(&mut self, letter: StreamLetter, now: Now) {
@@ -55,16 +55,8 @@ impl Worker {
         traffic.in_packets += 1;
         traffic.in_bytes += message.len() as u64;
         let mut reply = Vec::new();
-        match self.server.handle_client(now, link.tuple, message, &mut reply) {
-            Verdict::Forward { hop, payload } => {
-                let streams = &mut self.streams;
-                forward(&mut self.outbox, &self.listeners, &self.relays, streams, hop, payload);
-            }
-            Verdict::Reply => {
-                self.streams.push(&link.tuple, Worth::Answer, |out| out.append(&mut reply));
-            }
-            Verdict::Later => {}
-            Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
-        }
+        let verdict = self.server.handle_client(now, link.tuple, message, &mut reply);
+        let Self { outbox, listeners, relays, streams, .. } = self;
+        execute(outbox, listeners, relays, streams, &link.tuple, verdict, &mut reply);
     }
 }

@@ -39,6 +39,7 @@ impl Server {
         if message.find(AttributeType::ADDRESS_ERROR_CODE).is_some() {
             return Err(ErrorCode::BadRequest);
         }
+        let is_mobile = self.wants_ticket(request)?;
         let lifetime = self.lifetime(message)?.unwrap_or(ALLOCATION_LIFETIME_MIN);
         let peers = self.credentials.peers(request.identity);
         let grants = match message.find(AttributeType::RESERVATION_TOKEN) {
@@ -72,6 +73,9 @@ impl Server {
             if let RelaySocket::Opening { ip, .. } = relay {
                 self.events.push_back(Event::open(ip, relayed.0.port()));
             }
+        }
+        if is_mobile {
+            self.begin_mobility(request.tuple);
         }
         if !peers.is_closed() {
             return Ok(Answered::Later);
@@ -161,7 +165,7 @@ impl Server {
 
     /// A 5-tuple that has an allocation: a retransmission gets the answer again, another request 437.
     fn allocate_again(
-        &self,
+        &mut self,
         slots: Slots,
         now: Duration,
         request: &Request<'_>,
@@ -281,6 +285,7 @@ impl Server {
         if let Some(token) = allocation.reserved {
             writer.attribute(AttributeType::RESERVATION_TOKEN, &token);
         }
+        self.describe_ticket(slots, writer);
         if let Some((family, code)) = allocation.lacks {
             let [_, _, class, number] = code.to_bytes();
             writer.attribute(AttributeType::ADDRESS_ERROR_CODE, &[family.to_byte(), 0, class, number]);

@@ -77,7 +77,7 @@ impl Server {
         };
         let identity = self.credentials.identify(claim);
         let key = self.prove(&tuple, identity, claim, algorithm, message);
-        match identity.zip(key).filter(|(identity, _)| self.is_valid(*identity, &tuple, now)) {
+        match identity.zip(key).filter(|(identity, _)| self.is_valid(*identity, &tuple, message, now)) {
             Some((identity, key)) => {
                 let key = key.signing_by(signs);
                 let request = Request { tuple, message, identity, key };
@@ -114,18 +114,20 @@ impl Server {
     }
 
     /// Whether a proved identity may still act: its credential has not expired and its session has not ended.
-    fn is_valid(&self, identity: Identity, tuple: &FiveTuple, now: Now) -> bool {
+    fn is_valid(&self, identity: Identity, tuple: &FiveTuple, message: &Message<'_>, now: Now) -> bool {
         match identity {
             Identity::Session { session, expires_unix_s, .. } => {
                 now.unix_s < expires_unix_s && !self.ended.contains_key(&session)
             }
             Identity::User(_) => true,
             // Other software hands out credentials for an hour and has calls that are longer: who came in
-            // time keeps the allocation it has.
+            // time keeps the allocation it has, and with a ticket takes it along.
             Identity::Shared { expires_unix_s, .. } => {
                 let slot = self.by_tuple.get(tuple);
                 now.unix_s < expires_unix_s
                     || slot.is_some_and(|slots| self.allocations[slots.first()].identity == identity)
+                    || (message.method() == Method::REFRESH
+                        && message.find(AttributeType::MOBILITY_TICKET).is_some())
             }
         }
     }

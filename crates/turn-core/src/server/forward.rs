@@ -25,6 +25,7 @@ impl Server {
         let Some(message) = ChannelData::parse(datagram) else {
             return Verdict::Drop(DropReason::BadChannelData);
         };
+        self.follow(slots, tuple, now);
         let find = |slot: usize| Some((slot, self.allocations[slot].find_channel(message.number, now)?));
         let Some((slot, at)) = slots.iter().find_map(find) else {
             return Verdict::Drop(DropReason::ChannelUnbound);
@@ -44,6 +45,7 @@ impl Server {
         let Some(Send { peer, payload, whole }) = Send::read(message) else {
             return Verdict::Drop(DropReason::BadMessage);
         };
+        self.follow(slots, tuple, now);
         let Some(slot) = self.of_family(slots, AddressFamily::of(peer.0.ip())) else {
             return Verdict::Drop(DropReason::PeerRefused);
         };

@@ -6,29 +6,32 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Server;
+use super::reserve::Whereabouts;
 use crate::peerings::Peering;
 use crate::policy::PeerVerdict;
 use crate::route::{Notice, Offer, Route};
 
 impl Server {
     pub(super) fn take_notice(&mut self, now: Duration, notice: Notice) {
-        let about = match &notice {
-            Notice::Offer(offer) => offer.from,
-            Notice::GiveWay(relayed) => *relayed,
+        let port = match &notice {
+            Notice::Offer(offer) => offer.from.0.port(),
+            Notice::GiveWay(relayed) => relayed.0.port(),
+            Notice::Summon(summons) => summons.ports[0],
+            Notice::Away(tuple) => return self.look_up_away(*tuple),
+            Notice::Gone(tuple) => return self.take_gone(*tuple, now),
         };
-        if let Some(borrower) = self.borrower(about) {
-            self.tell(borrower, notice);
-            return;
-        }
-        match notice {
-            Notice::Offer(offer) => self.take_offer(now, &offer),
-            Notice::GiveWay(relayed) => {
-                if let Some(&slot) = self.by_port.get(&relayed.0.port())
-                    && self.allocations[slot].relayed == relayed
-                {
+        match (self.whereabouts(port), notice) {
+            (Whereabouts::At(worker), notice) => self.tell(worker, notice),
+            (Whereabouts::Coming, notice) => self.wait_for(port, notice),
+            (Whereabouts::Here(slot), Notice::Offer(offer)) => self.take_offer(slot, &offer, now),
+            (Whereabouts::Here(slot), Notice::GiveWay(relayed)) => {
+                if self.allocations[slot].relayed == relayed {
                     self.remove(slot, now);
                 }
             }
+            (Whereabouts::Here(slot), Notice::Summon(summons)) => self.take_summons(slot, summons, now),
+            (Whereabouts::Nowhere, Notice::Summon(summons)) => self.summon_next(summons),
+            (Whereabouts::Nowhere, _) | (_, Notice::Away(_) | Notice::Gone(_)) => {}
         }
     }
 
@@ -64,12 +67,11 @@ impl Server {
         let places: Vec<usize> = self.allocations[slot].routed().collect();
         for at in places {
             let route = Route { deadline: Duration::ZERO, ..self.allocations[slot].route_for(at, now) };
-            self.send_offer(slot, at, route, false);
+            self.send_offer(slot, at, route, false, now);
         }
     }
 
-    fn take_offer(&mut self, now: Duration, offer: &Offer) {
-        let Some(&slot) = self.by_port.get(&offer.from.0.port()) else { return };
+    fn take_offer(&mut self, slot: usize, offer: &Offer, now: Duration) {
         let allocation = &mut self.allocations[slot];
         let to_itself = offer.owner == offer.from;
         if allocation.relayed != offer.from || to_itself || !allocation.scope().may_meet(offer.scope) {
@@ -92,13 +94,15 @@ impl Server {
     /// Tells the worker of the peer at `at` what the allocation in `slot` accepts from it.
     fn offer(&mut self, slot: usize, at: usize, now: Duration, wants_answer: bool) {
         let route = self.allocations[slot].route_for(at, now);
-        self.send_offer(slot, at, route, wants_answer);
+        self.send_offer(slot, at, route, wants_answer, now);
     }
 
-    fn send_offer(&mut self, slot: usize, at: usize, route: Route, wants_answer: bool) {
-        let allocation = &self.allocations[slot];
+    fn send_offer(&mut self, slot: usize, at: usize, route: Route, wants_answer: bool, now: Duration) {
+        let allocation = &mut self.allocations[slot];
+        let made = allocation.stamp(now);
         let from = allocation.at(at).peer.as_relayed();
-        let offer = Offer { owner: allocation.relayed, scope: allocation.scope(), from, route, wants_answer };
+        let (owner, scope) = (allocation.relayed, allocation.scope());
+        let offer = Offer { owner, scope, from, route, made, wants_answer };
         self.tell(from.worker(self.workers), Notice::Offer(offer));
     }
 }

@@ -20,6 +20,7 @@ impl Server {
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
         let slots = self.slots_of(request)?;
+        self.follow(slots, &request.tuple, now);
         let peers = self.peers_of(slots, request.message)?;
         let policy = self.allocations[slots.first()].peers;
         //= RFC 8656 §10.2: if any address is refused the request is, and no permission is installed
@@ -51,6 +52,7 @@ impl Server {
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
         let slots = self.slots_of(request)?;
+        self.follow(slots, &request.tuple, now);
         let number = request
             .message
             .find(AttributeType::CHANNEL_NUMBER)

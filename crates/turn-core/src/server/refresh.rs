@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use stun_wire::{AttributeType, ErrorCode};
+use stun_wire::{AttributeType, ErrorCode, Message, MessageWriter};
 
 use super::allocate::requested_family;
 use super::authenticate::Request;
 use super::{Answered, Server};
 use crate::limits::ALLOCATION_LIFETIME_MIN;
+use crate::moving::Renewal;
 use crate::slots::Slots;
 
 impl Server {
@@ -17,37 +18,55 @@ impl Server {
         request: &Request<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
+        //= RFC 8016 §3.2.2: with a ticket the server does not look for the 5-tuple of the packet
+        if let Some(ticket) = request.message.find(AttributeType::MOBILITY_TICKET) {
+            return self.move_here(ticket, request, reply);
+        }
         let slots = self.slots_of(request)?;
+        let renewal = self.renewal(request.message)?;
+        self.renew(slots, renewal, now)?;
+        request.succeed(reply, |writer| describe_lifetime(renewal.lifetime, writer));
+        Ok(Answered::Now)
+    }
+
+    /// What a Refresh asks for.
+    ///
+    /// # Errors
+    /// 400 or 440 for attributes that mean nothing.
+    pub(super) fn renewal(&self, message: &Message<'_>) -> Result<Renewal, ErrorCode> {
+        let family = requested_family(message)?;
+        let lifetime = match message.find(AttributeType::LIFETIME) {
+            Some(&[0, 0, 0, 0]) => Duration::ZERO,
+            _ => self.lifetime(message)?.unwrap_or(ALLOCATION_LIFETIME_MIN),
+        };
+        Ok(Renewal { family, lifetime })
+    }
+
+    /// Gives allocations a longer life, or ends them.
+    ///
+    /// # Errors
+    /// 443 where none is of the family that is meant.
+    pub(super) fn renew(&mut self, slots: Slots, renewal: Renewal, now: Duration) -> Result<(), ErrorCode> {
         //= RFC 8656 §8.2: a family that the allocation does not have is answered with 443
-        let concerned: Vec<usize> = match requested_family(request.message)? {
+        let concerned: Vec<usize> = match renewal.family {
             None => slots.iter().collect(),
             Some(family) => {
                 vec![self.of_family(slots, family).ok_or(ErrorCode::PeerAddressFamilyMismatch)?]
             }
         };
-        if request.message.find(AttributeType::LIFETIME) == Some(&[0; 4]) {
-            for slot in concerned {
-                self.remove(slot, now);
-            }
-            request.succeed(reply, |writer| {
-                writer.u32(AttributeType::LIFETIME, 0);
-            });
-            return Ok(Answered::Now);
-        }
-        let lifetime = self.lifetime(request.message)?.unwrap_or(ALLOCATION_LIFETIME_MIN);
-        let expires = now + lifetime;
         for slot in concerned {
+            if renewal.lifetime.is_zero() {
+                self.remove(slot, now);
+                continue;
+            }
+            let expires = now + renewal.lifetime;
             self.deadlines.remove(self.allocations[slot].expires, slot);
             self.deadlines.insert(expires, slot);
             self.allocations[slot].expires = expires;
             self.allocations[slot].hear(now);
             self.renew_all_offers(slot, now);
         }
-        let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        request.succeed(reply, |writer| {
-            writer.u32(AttributeType::LIFETIME, seconds);
-        });
-        Ok(Answered::Now)
+        Ok(())
     }
 
     /// The allocations that a request is about.
@@ -61,4 +80,10 @@ impl Server {
         }
         Ok(slots)
     }
+}
+
+/// LIFETIME of an answer.
+pub(super) fn describe_lifetime(lifetime: Duration, writer: &mut MessageWriter<'_>) {
+    let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+    writer.u32(AttributeType::LIFETIME, seconds);
 }

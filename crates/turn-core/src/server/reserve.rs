@@ -103,12 +103,39 @@ impl Server {
         }
     }
 
-    /// The worker that serves a relayed address of ours in our stead.
-    pub(super) fn borrower(&mut self, relayed: RelayedAddr) -> Option<WorkerId> {
-        let port = relayed.0.port();
-        let may_be_lent =
-            self.is_mine(port) && self.pool(port).has_away() && !self.by_port.contains_key(&port);
-        if may_be_lent { self.directory().reservations().borrower(port) } else { None }
+    /// Who serves a relayed address. Its own worker passes on what is about one that it has lent, and a worker
+    /// that is asked for one it does not serve (any more) passes that on to where it is.
+    pub(super) fn whereabouts(&mut self, port: u16) -> Whereabouts {
+        if let Some(&slot) = self.by_port.get(&port) {
+            return Whereabouts::Here(slot);
+        }
+        let is_mine = self.is_mine(port);
+        if is_mine && self.pool(port).away() == 0 {
+            return Whereabouts::Nowhere;
+        }
+        let borrower = self.directory().reservations().borrower(port);
+        match borrower {
+            Some(worker) if worker == self.worker => Whereabouts::Coming,
+            Some(worker) => Whereabouts::At(worker),
+            None if is_mine => Whereabouts::Nowhere,
+            None => Whereabouts::At(self.home(port)),
+        }
+    }
+
+    /// Lets a number of ours, or one that was lent to us, go to another worker.
+    pub(super) fn lend(&mut self, port: u16, to: WorkerId) {
+        if self.is_mine(port) {
+            self.pool(port).lend();
+        }
+        self.directory().reservations().lend(port, to);
+    }
+
+    /// Takes a number that was lent to us, or has come back.
+    pub(super) fn take_lent(&mut self, port: u16) {
+        if self.is_mine(port) {
+            self.pool(port).claim();
+            self.directory().reservations().return_home(port);
+        }
     }
 
     /// Puts a number back where it came from; it rests.
@@ -122,7 +149,7 @@ impl Server {
 
     /// Takes numbers of ours that other workers do not need any more.
     pub(super) fn fetch_lent(&mut self, now: Duration) {
-        if !self.closed_numbers.has_away() && !self.public_ports.has_away() {
+        if self.closed_numbers.away() + self.public_ports.away() == 0 {
             return;
         }
         let (worker, workers) = (self.worker, self.workers);
@@ -145,8 +172,24 @@ impl Server {
     }
 
     fn is_mine(&self, port: u16) -> bool {
-        RelayedAddr(([0, 0, 0, 0], port).into()).worker(self.workers) == self.worker
+        self.home(port) == self.worker
     }
+
+    /// The worker whose pool a number comes from.
+    pub(super) fn home(&self, port: u16) -> WorkerId {
+        RelayedAddr(([0, 0, 0, 0], port).into()).worker(self.workers)
+    }
+}
+
+/// Where the allocation with a number is, if there is one.
+pub(super) enum Whereabouts {
+    /// At this worker, in this slot.
+    Here(usize),
+    /// At another one, or that one knows better.
+    At(WorkerId),
+    /// On its way here.
+    Coming,
+    Nowhere,
 }
 
 /// The relayed address after an even one.

@@ -24,7 +24,9 @@ impl Server {
     pub fn handle_shared(&mut self, tuple: &FiveTuple, datagram: &[u8]) -> Owner {
         let owner = match datagram {
             [0..=3, ..] => Owner::Turn,
-            [64..=79, ..] if self.by_tuple.contains_key(tuple) => Owner::Turn,
+            [64..=79, ..] if self.by_tuple.contains_key(tuple) || self.away.contains_key(tuple) => {
+                Owner::Turn
+            }
             // QUIC answers strangers too: a version it does not know, a connection it has forgotten.
             [64..=127 | 192..=255, ..] if self.addresses.is_hopeless_source(tuple.client.0) => {
                 Owner::Nobody(DropReason::HopelessSource)

@@ -2,7 +2,7 @@
 //! relay sockets. They check their own books in debug builds; here is what can be seen from outside.
 //! RFC 8656; relay.md §3.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,8 +10,9 @@ use std::time::Duration;
 use sim::{RELAY_V4, RELAY_V6, Setup, Signature};
 use stun_wire::{AttributeType, ChannelData, Class, Message, Method, TransactionId, decode_xor_address};
 use turn_core::{
-    ClientAddr, Credential, Directory, Event, FiveTuple, Framing, Hop, ListenerId, LocalIp, Notice, Now,
-    PeerAddr, PeerPolicy, RelayedAddr, Server, SessionId, SessionKey, Side, StaticUser, Verdict, WorkerId,
+    ClientAddr, Credential, Directory, Event, FiveTuple, Framing, Handover, Hop, ListenerId, LocalIp, Notice,
+    Now, PeerAddr, PeerPolicy, RelayedAddr, Server, SessionId, SessionKey, Side, StaticUser, Verdict,
+    WorkerId,
 };
 
 use crate::input::{Tape, datagram_of};
@@ -39,12 +40,14 @@ struct Stage {
     credentials: [Credential; 6],
     realm: String,
     /// Under way to each worker, in order.
-    notices: [VecDeque<Notice>; 2],
+    letters: [VecDeque<Letter>; 2],
     /// Relay sockets that are being opened, and those that are open, by their ports.
     opening: Vec<u16>,
-    sockets: BTreeSet<u16>,
+    sockets: BTreeMap<u16, usize>,
     /// Relayed addresses that were given out lately.
     relayed: VecDeque<SocketAddr>,
+    /// Mobility tickets, likewise.
+    tickets: [Vec<u8>; 4],
 }
 
 /// A 5-tuple and the nonce that it was told.
@@ -90,10 +93,11 @@ impl Stage {
                 user("nobody"),
             ],
             realm,
-            notices: [VecDeque::new(), VecDeque::new()],
+            letters: [VecDeque::new(), VecDeque::new()],
             opening: Vec::new(),
-            sockets: BTreeSet::new(),
+            sockets: BTreeMap::new(),
             relayed: VecDeque::new(),
+            tickets: [const { Vec::new() }; 4],
         }
     }
 
@@ -150,7 +154,7 @@ impl Stage {
     }
 
     fn attribute(&self, request: sim::Request, tape: &mut Tape<'_>) -> sim::Request {
-        match tape.byte() % 10 {
+        match tape.byte() % 12 {
             0..=2 => request.peer(self.peer(tape)),
             3 => request.with(AttributeType::CHANNEL_NUMBER, &[0x40, tape.byte() % 4, 0, 0]),
             4 => request.with(AttributeType::CHANNEL_NUMBER, &tape.array::<4>()),
@@ -161,6 +165,8 @@ impl Stage {
                 let length = usize::from(tape.byte() % 32);
                 request.with(AttributeType::DATA, tape.bytes(length))
             }
+            9 => request.ticket(&[]),
+            10 => request.ticket(tape.pick(&self.tickets.each_ref().map(Vec::as_slice))),
             _ => {
                 let length = usize::from(tape.byte() % 32);
                 request.with(AttributeType(tape.u16() & 0x803F), tape.bytes(length))
@@ -194,7 +200,7 @@ impl Stage {
         let hop = check_verdict(&verdict, datagram, &reply);
         self.take_events(worker);
         if let Some(Hop::Peer { port, .. }) = hop {
-            assert!(self.sockets.contains(&port), "payloads leave from open sockets only");
+            assert!(self.sockets.contains_key(&port), "payloads leave from open sockets only");
         }
         if !reply.is_empty() {
             let request = Message::parse(datagram).expect("only a message is answered");
@@ -206,15 +212,15 @@ impl Stage {
 
     fn hear_peer(&mut self, tape: &mut Tape<'_>) {
         let any = tape.u16();
-        let open: Vec<u16> = self.sockets.iter().copied().chain([any]).collect();
+        let open: Vec<u16> = self.sockets.keys().copied().chain([any]).collect();
         let port = tape.pick(&open);
         let peer = PeerAddr(self.peer(tape));
         let length = usize::from(tape.byte() % 64);
         let payload = tape.bytes(length);
-        let worker = self.worker_of(port);
+        let worker = self.sockets.get(&port).copied().unwrap_or_else(|| self.worker_of(port));
         let verdict = self.servers[worker].handle_peer(self.now, port, peer, payload);
         if check_verdict(&verdict, payload, &[]).is_some() {
-            assert!(self.sockets.contains(&port), "payloads arrive at open sockets only");
+            assert!(self.sockets.contains_key(&port), "payloads arrive at open sockets only");
         }
         self.take_events(worker);
     }
@@ -237,11 +243,18 @@ impl Stage {
                 self.take_events(worker);
             }
             // A notice may be lost.
-            2 => drop(self.notices[usize::from(tape.byte() % 2)].pop_front()),
+            2 => {
+                let letters = &mut self.letters[usize::from(tape.byte() % 2)];
+                letters.pop_front_if(|letter| match letter {
+                    Letter::Notice(notice) => notice.may_be_lost(),
+                    Letter::Handover(_) => false,
+                    Letter::Datagram(..) => true,
+                });
+            }
             _ => {
                 let port = tape.u16();
                 let worker = self.worker_of(port);
-                if !self.opening.contains(&port) && !self.sockets.contains(&port) {
+                if !self.opening.contains(&port) && !self.sockets.contains_key(&port) {
                     self.servers[worker].handle_relay_opened(self.now, port, tape.byte().is_multiple_of(2));
                     self.take_events(worker);
                 }
@@ -261,10 +274,24 @@ impl Stage {
     }
 
     fn deliver(&mut self, worker: usize) {
-        if let Some(notice) = self.notices[worker].pop_front() {
-            self.servers[worker].handle_notice(self.now, notice);
-            self.take_events(worker);
+        match self.letters[worker].pop_front() {
+            None => return,
+            Some(Letter::Notice(notice)) => self.servers[worker].handle_notice(self.now, notice),
+            Some(Letter::Handover(handover)) => {
+                self.sockets.extend(handover.relay_ports().map(|port| (port, worker)));
+                self.servers[worker].handle_handover(self.now, handover);
+            }
+            Some(Letter::Datagram(tuple, datagram)) => {
+                let mut reply = Vec::new();
+                let server = &mut self.servers[worker];
+                let verdict = server.handle_passed_on(self.now, tuple, &datagram, &mut reply);
+                check_verdict(&verdict, &datagram, &reply);
+                if !reply.is_empty() {
+                    self.read_answer(tuple, &reply, None);
+                }
+            }
         }
+        self.take_events(worker);
     }
 
     fn open(&mut self, which: usize, works: bool) {
@@ -272,10 +299,10 @@ impl Stage {
             return;
         }
         let port = self.opening.swap_remove(which % self.opening.len());
-        if works {
-            assert!(self.sockets.insert(port), "no port is opened twice");
-        }
         let worker = self.worker_of(port);
+        if works {
+            assert!(self.sockets.insert(port, worker).is_none(), "no port is opened twice");
+        }
         self.servers[worker].handle_relay_opened(self.now, port, works);
         self.take_events(worker);
     }
@@ -294,14 +321,26 @@ impl Stage {
                     self.sockets.remove(&port);
                 }
                 Event::Released { .. } => {}
-                Event::Tell { worker: to, notice } => {
-                    assert_ne!(usize::from(to.0), worker, "a worker tells itself nothing by others");
-                    // Who is not on the stage hears nothing.
-                    if let Some(notices) = self.notices.get_mut(usize::from(to.0)) {
-                        notices.push_back(notice);
+                Event::Tell { worker: to, notice } => self.post(worker, to, Letter::Notice(notice)),
+                Event::HandOver { worker: to, handover } => {
+                    for port in handover.relay_ports() {
+                        assert_eq!(self.sockets.remove(&port), Some(worker), "who has it hands it over");
                     }
+                    self.post(worker, to, Letter::Handover(handover));
+                }
+                Event::PassOn { worker: to, tuple, datagram } => {
+                    self.post(worker, to, Letter::Datagram(tuple, datagram));
                 }
             }
+        }
+    }
+
+    fn post(&mut self, from: usize, to: WorkerId, letter: Letter) {
+        let to = usize::from(to.0);
+        assert_ne!(to, from, "a worker tells itself nothing by others");
+        // Who is not on the stage hears nothing.
+        if let Some(letters) = self.letters.get_mut(to) {
+            letters.push_back(letter);
         }
     }
 
@@ -317,6 +356,11 @@ impl Stage {
             let client = self.clients.iter_mut().find(|it| it.tuple == to).expect("one of ours");
             client.nonce = nonce.to_vec();
         }
+        if let Some(ticket) = answer.find(AttributeType::MOBILITY_TICKET) {
+            let place = self.tickets.len() - 1;
+            self.tickets.rotate_left(1);
+            self.tickets[place] = ticket.to_vec();
+        }
         if let Some(value) = answer.find(AttributeType::XOR_RELAYED_ADDRESS) {
             let address = decode_xor_address(value, answer.transaction_id()).expect("a whole address");
             assert!([RELAY_V4, RELAY_V6].contains(&address.ip()) && address.port() >= 1024);
@@ -331,12 +375,13 @@ impl Stage {
             self.open(0, false);
         }
         self.pass(Duration::from_secs(10_000));
-        while self.notices.iter().any(|notices| !notices.is_empty()) {
+        while self.letters.iter().any(|letters| !letters.is_empty()) {
             self.deliver(0);
             self.deliver(1);
         }
+        self.pass(Duration::ZERO);
         assert!(self.servers.iter().all(|server| server.counters().allocations == 0));
-        assert!(self.servers.iter().all(|server| server.next_deadline().is_none()));
+        assert!(self.servers.iter().all(Server::is_empty));
         assert!(self.directory.lock().expect("no server panicked").is_empty());
         assert!(self.sockets.is_empty() && self.opening.is_empty());
     }
@@ -361,6 +406,13 @@ impl Stage {
     fn worker_of(&self, port: u16) -> usize {
         usize::from(RelayedAddr((RELAY_V4, port).into()).worker(WORKERS).0) % self.servers.len()
     }
+}
+
+/// What one worker leaves for the other.
+enum Letter {
+    Notice(Notice),
+    Handover(Handover),
+    Datagram(FiveTuple, Vec<u8>),
 }
 
 impl Client {
