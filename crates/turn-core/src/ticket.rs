@@ -1,6 +1,8 @@
 //! Mobility tickets: what a client shows to take its allocation along to another 5-tuple. They name the relayed
 //! addresses, for the server only. Not whose they are, which the allocation knows. RFC 8016 §3, §5.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::ZeroizeOnDrop;
@@ -17,7 +19,7 @@ impl TicketKey {
     }
 
     /// A ticket for the allocations with these ports; `serial` is random and tells it from all others.
-    pub(crate) fn seal(&self, serial: Serial, ports: Ports) -> [u8; TICKET_BYTES] {
+    pub(crate) fn seal(&self, serial: Serial, ports: Ports) -> [u8; TEXT_BYTES] {
         //= RFC 8016 §5: strong encryption and integrity protection for the ticket
         let mut ticket = [0; TICKET_BYTES];
         ticket[..SERIAL_BYTES].copy_from_slice(&serial);
@@ -26,12 +28,16 @@ impl TicketKey {
         self.mask(&mut ticket);
         let mac = self.mac(b'm', &ticket[..SEALED_BYTES]).finalize().into_bytes();
         ticket[SEALED_BYTES..].copy_from_slice(&mac[..MAC_BYTES]);
-        ticket
+        let mut text = [0; TEXT_BYTES];
+        URL_SAFE_NO_PAD.encode_slice(ticket, &mut text).expect("four letters for three bytes");
+        text
     }
 
     /// What is in a ticket of this server; `None` for everything else.
     pub(crate) fn open(&self, value: &[u8]) -> Option<(Serial, Ports)> {
-        let mut ticket = <[u8; TICKET_BYTES]>::try_from(value).ok()?;
+        let text = <[u8; TEXT_BYTES]>::try_from(value).ok()?;
+        let mut ticket = [0; TICKET_BYTES];
+        URL_SAFE_NO_PAD.decode_slice(text, &mut ticket).ok()?;
         let mac = self.mac(b'm', &ticket[..SEALED_BYTES]);
         mac.verify_truncated_left(&ticket[SEALED_BYTES..]).ok()?;
         self.mask(&mut ticket);
@@ -62,14 +68,19 @@ pub(crate) type Serial = [u8; SERIAL_BYTES];
 /// The ports of a client's relayed addresses; where it has one, the second is 0.
 pub(crate) type Ports = [u16; 2];
 
-const SERIAL_BYTES: usize = 12;
+const SERIAL_BYTES: usize = 8;
 
 /// Serial, and the ports behind a mask.
 const SEALED_BYTES: usize = SERIAL_BYTES + 4;
 
-const MAC_BYTES: usize = 16;
+const MAC_BYTES: usize = 12;
 
 const TICKET_BYTES: usize = SEALED_BYTES + MAC_BYTES;
+
+/// In base64url: coturn's client keeps a ticket as a C string of at most 32 letters.
+const TEXT_BYTES: usize = TICKET_BYTES / 3 * 4;
+
+const _: () = assert!(TICKET_BYTES.is_multiple_of(3) && TEXT_BYTES <= 32);
 
 #[cfg(test)]
 mod tests {
@@ -81,12 +92,12 @@ mod tests {
         let ticket = key.seal([7; SERIAL_BYTES], [5000, 0]);
         assert_eq!(key.open(&ticket), Some(([7; SERIAL_BYTES], [5000, 0])));
         assert_eq!(other.open(&ticket), None);
-        for bit in 0..TICKET_BYTES * 8 {
+        for bit in 0..TEXT_BYTES * 8 {
             let mut forged = ticket;
             forged[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(key.open(&forged), None, "bit {bit}");
         }
-        for length in 0..TICKET_BYTES {
+        for length in 0..TEXT_BYTES {
             assert_eq!(key.open(&ticket[..length]), None);
         }
         assert_eq!(key.open(&[&ticket[..], &[0]].concat()), None);
@@ -96,7 +107,10 @@ mod tests {
     fn a_ticket_does_not_show_what_it_names() {
         let key = TicketKey::new([3; 32]);
         let [one, two] = [1, 2].map(|n| key.seal([n; SERIAL_BYTES], [5000, 5001]));
-        let hidden = |ticket: &[u8; TICKET_BYTES]| ticket[SERIAL_BYTES..SEALED_BYTES].to_vec();
+        let hidden = |ticket: &[u8; TEXT_BYTES]| {
+            let raw = URL_SAFE_NO_PAD.decode(ticket).expect("base64url");
+            raw[SERIAL_BYTES..SEALED_BYTES].to_vec()
+        };
         assert!(hidden(&one) != hidden(&two) && hidden(&one) != [0x13, 0x88, 0x13, 0x89]);
     }
 }

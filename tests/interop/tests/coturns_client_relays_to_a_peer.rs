@@ -140,6 +140,19 @@ fn with_pairs_of_ports_for_rtp_and_rtcp() {
 }
 
 #[test]
+fn while_it_moves() {
+    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    let peer = Peer::start("127.0.0.1".parse().unwrap());
+    let peer_port = peer.1.port().to_string();
+    // Its new 5-tuple meets the old one's worker only by chance.
+    for mode in [&[][..], &["-s"]] {
+        let arguments = [&["-M", "-e", "127.0.0.1", "-r", &peer_port], mode].concat();
+        uclient(&appliance, PUBLIC_USER, &arguments);
+        uclient(&appliance, APPLIANCE_USER, &[&["-M", "-y"], mode].concat());
+    }
+}
+
+#[test]
 fn with_dont_fragment() {
     relays_to_an_echo_server("127.0.0.1", &["-g", "-s"]);
     relays_to_an_echo_server("::1", &["-x", "-g", "-s"]);
