@@ -1,6 +1,6 @@
 //! What is told to a worker from outside its thread. Not packets: those of datagram clients never change
-//! threads, but for the few of one that has moved and is still heard where it was, and those of stream clients
-//! lie in their [`Link`].
+//! threads, but for the few of one that has moved and is still heard where it was, and those of stream
+//! clients lie in their [`Link`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,5 +1,5 @@
-//! Mobility over real sockets, on loopback: a client moves from port to port, which the kernel deals out to the
-//! workers, and its relay socket goes along with all that has arrived in it. RFC 8016 §3.
+//! Mobility over real sockets, on loopback: a client moves from port to port, which the kernel deals
+//! out to the workers, and its relay socket goes along with all that has arrived in it. RFC 8016 §3.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What is known of clients that may move, and what goes from worker to worker when one does. Not when and why.
-//! RFC 8016 §3.2.
+//! What is known of clients that may move, and what goes from worker to worker when one does. Not when
+//! and why. RFC 8016 §3.2.
 
 use std::time::Duration;
 

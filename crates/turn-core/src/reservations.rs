@@ -16,8 +16,8 @@ use crate::limits::RESERVATIONS_MAX;
 /// exactly one of the two maps, or was redeemed by its own worker.
 pub(crate) struct Reservations {
     by_token: KeyedMap<Token, Reservation>,
-    /// Numbers that were redeemed on, or moved to, another worker than their own: who serves them, `None` once
-    /// they are free and wait for their own worker to fetch them.
+    /// Numbers that were redeemed on, or moved to, another worker than their own: who serves them,
+    /// `None` once they are free and wait for their own worker to fetch them.
     lent: BTreeMap<u16, Option<WorkerId>>,
 }
 

@@ -1,4 +1,5 @@
-//! Mobility tickets: what a client shows to take its allocation along to another 5-tuple. They name the relayed
+//! Mobility tickets: what a client shows to take its allocation along to another 5-tuple. They name
+//! the relayed
 //! addresses, for the server only. Not whose they are, which the allocation knows. RFC 8016 §3, §5.
 
 use base64::Engine as _;

@@ -118,8 +118,8 @@ pub enum Event {
         /// What.
         handover: Handover,
     },
-    /// Hand a datagram to another worker's [`crate::Server::handle_passed_on`]: its client has moved there and
-    /// is still heard here. It may be lost, as on any network.
+    /// Hand a datagram to another worker's [`crate::Server::handle_passed_on`]: its client has moved
+    /// there and is still heard here. It may be lost, as on any network.
     PassOn {
         /// Who serves the client.
         worker: WorkerId,

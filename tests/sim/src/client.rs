@@ -52,8 +52,8 @@ impl Client {
         }
     }
 
-    /// The same client on another port: it knows what it knew, and what the server told it may be worth nothing
-    /// there.
+    /// The same client on another port: it knows what it knew, and what the server told it may be
+    /// worth nothing there.
     pub fn elsewhere(&self, random: Random) -> Self {
         let mut client = Self::new(&Credential { username: String::new(), password: String::new() }, random);
         client.username.clone_from(&self.username);

@@ -1,5 +1,5 @@
-//! Mobility: a client that shows its ticket on another 5-tuple keeps its relayed addresses, permissions, channels,
-//! routes and relay sockets, whichever worker that 5-tuple belongs to. RFC 8016 §3.
+//! Mobility: a client that shows its ticket on another 5-tuple keeps its relayed addresses,
+//! permissions, channels, routes and relay sockets, whichever worker that 5-tuple belongs to. RFC 8016 §3.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Mobility: a client takes its allocations along to another 5-tuple, which may belong to another worker. What a
-//! ticket looks like is not decided here. RFC 8016 §3.
+//! Mobility: a client takes its allocations along to another 5-tuple, which may belong to another
+//! worker. What a ticket looks like is not decided here. RFC 8016 §3.
 
 use std::time::Duration;
 
@@ -64,8 +64,8 @@ impl Server {
         Verdict::Drop(DropReason::NoAllocation)
     }
 
-    /// A stream client's connection is over, and so are its allocations; but who has a ticket may come back with
-    /// it.
+    /// A stream client's connection is over, and so are its allocations; but who has a ticket may come
+    /// back with it.
     pub fn handle_client_gone(&mut self, now: Now, client: FiveTuple) {
         match self.away.get(&client) {
             Some(&worker) => self.tell(worker, Notice::Gone(client)),

@@ -103,8 +103,8 @@ impl Server {
         }
     }
 
-    /// Who serves a relayed address. Its own worker passes on what is about one that it has lent, and a worker
-    /// that is asked for one it does not serve (any more) passes that on to where it is.
+    /// Who serves a relayed address. Its own worker passes on what is about one that it has lent, and
+    /// a worker that is asked for one it does not serve (any more) passes that on to where it is.
     pub(super) fn whereabouts(&mut self, port: u16) -> Whereabouts {
         if let Some(&slot) = self.by_port.get(&port) {
             return Whereabouts::Here(slot);
