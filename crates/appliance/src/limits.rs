@@ -81,6 +81,9 @@ pub(crate) const ADMIN_HEADER_MS_MAX: u64 = 5_000;
 /// A connection to the admin listener, whatever it does.
 pub(crate) const ADMIN_CONNECTION_MS_MAX: u64 = 60_000;
 
+/// Between two looks at whether the last allocation has ended.
+pub(crate) const DRAIN_LOOK_MS: u64 = 200;
+
 /// Connections to the admin listener: scrapers and health checks.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redact::Sensitive;
 use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
@@ -19,7 +20,8 @@ use turn_core::SessionKey;
 use crate::admin::Admin;
 use crate::admission::Tokens;
 use crate::limits::{
-    ADMIN_CONNECTIONS_MAX, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX, WEB_HANDSHAKES_MAX,
+    ADMIN_CONNECTIONS_MAX, DRAIN_LOOK_MS, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX,
+    WEB_HANDSHAKES_MAX,
 };
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::ports;
@@ -34,12 +36,14 @@ pub struct Appliance {
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
-    listeners: [Web; 5],
+    /// Those of TURN, then, until the page takes no new visitors, its own.
+    listeners: Vec<Web>,
     tasks: [JoinHandle<()>; 5],
     signal: Signal,
     relay: Relay,
     listening: Vec<Listening>,
     page: Option<String>,
+    alternates: Vec<SocketAddr>,
 }
 
 /// One address that is listened on, in words that tell no address.
@@ -143,7 +147,7 @@ impl Appliance {
         let admin = Admin::new(metrics, inventory);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
-        let listeners = [turn, turns, web, http, local];
+        let listeners = vec![turn, turns, web, http, local];
         Ok(Self {
             certificates,
             admin,
@@ -155,6 +159,7 @@ impl Appliance {
             relay,
             listening,
             page,
+            alternates: settings.relay.alternates.clone(),
         })
     }
 
@@ -164,10 +169,28 @@ impl Appliance {
         self.certificates.reload().await;
     }
 
-    /// Stops everything: first `/readyz` says so, then the listeners close, then people are told, and the
-    /// admin pages go last.
-    pub async fn stop(self) {
+    /// Takes nobody new: `/readyz` says so, the page's listeners close, and the relay sends newcomers with
+    /// credentials of other software to another server. Who is here stays.
+    pub async fn close(&mut self) {
         self.admin.stopping();
+        self.relay.handle().drain(&self.alternates);
+        for listener in self.listeners.drain(TURN_LISTENERS..) {
+            listener.stop().await;
+        }
+    }
+
+    /// Returns when the last allocation has ended.
+    pub async fn emptied(&self) {
+        let handle = self.relay.handle();
+        while handle.counters().turn.allocations > 0 {
+            tokio::time::sleep(Duration::from_millis(DRAIN_LOOK_MS)).await;
+        }
+    }
+
+    /// Stops everything: what [`Appliance::close`] does first, then people are told, and the admin pages go
+    /// last.
+    pub async fn stop(mut self) {
+        self.close().await;
         for listener in self.listeners {
             listener.stop().await;
         }
@@ -377,6 +400,9 @@ const TURN: Listener = Listener {
 };
 
 const TURNS: Listener = Listener { key: "listen.turns", name: "turns", service: "TURN over TLS", ..TURN };
+
+/// How many of the listeners are TURN's own; they stand first.
+const TURN_LISTENERS: usize = 2;
 
 const WEB: Listener = Listener {
     key: relay::WEB_KEY,

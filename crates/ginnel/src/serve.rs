@@ -43,7 +43,7 @@ async fn serve(settings: &Settings) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return exit::fail(FAILED, format_args!("cannot handle signals: {error}")),
     };
-    let appliance = match Appliance::start(settings) {
+    let mut appliance = match Appliance::start(settings) {
         Ok(appliance) => appliance,
         Err(error @ StartError::Listen(_)) => return exit::fail(LISTEN, error),
         Err(error) => return exit::fail(FAILED, error),
@@ -53,6 +53,17 @@ async fn serve(settings: &Settings) -> ExitCode {
         tokio::select! {
             () = appliance.reload() => {}
             () = signals.stop() => break,
+        }
+    }
+    if settings.server.drain_s > 0 {
+        tracing::info!(seconds_max = settings.server.drain_s, "draining");
+        appliance.close().await;
+        let seconds = Duration::from_secs(settings.server.drain_s.into());
+        tokio::select! {
+            emptied = tokio::time::timeout(seconds, appliance.emptied()) => {
+                tracing::info!(whole = emptied.is_ok(), "drained");
+            }
+            () = signals.stop() => tracing::info!("asked again, the rest is not waited for"),
         }
     }
     tracing::info!("stopping");

@@ -138,6 +138,9 @@ impl Worker {
         for letter in letters.streams {
             self.read_stream_letter(letter, now);
         }
+        if let Some(alternates) = letters.drain {
+            self.server.handle_drain(&alternates);
+        }
         self.publisher.touch();
         if letters.stop {
             self.streams.drain().for_each(|link| link.finish());

@@ -4,6 +4,7 @@
 mod allocate;
 mod authenticate;
 mod binding;
+mod drain;
 mod forward;
 mod links;
 mod permit;
@@ -12,6 +13,7 @@ mod reserve;
 mod share;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -85,6 +87,8 @@ pub struct Server {
     spent: Spent,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
+    /// While the server drains: the servers that newcomers are sent to.
+    drain: Option<Vec<SocketAddr>>,
     /// Notices of this worker to itself.
     inbox: VecDeque<Notice>,
     events: VecDeque<Event>,
@@ -143,6 +147,7 @@ impl Server {
             spent: Spent::new(keyed),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
+            drain: None,
             inbox: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -306,6 +311,9 @@ impl Server {
         };
         if let Some(slots) = self.by_tuple.get(&tuple) {
             self.allocations[slots.first()].hear(now.mono);
+        }
+        if message.method() == Method::ALLOCATE && self.turns_away(&request) {
+            return self.turn_away(&request, reply);
         }
         let done = match message.method() {
             Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {

@@ -62,7 +62,7 @@ impl Appliance {
             "version = 1\n\
              [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = []\n\
              local = [\"{local}\"]\nadmin = \"{admin}\"\n\
-             [server]\nworkers = 2\n\
+             [server]\nworkers = 2\ndrain_s = 30\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              secret_file = \"secrets\"\n{relay}\n\
              user = [\n\
@@ -121,6 +121,35 @@ impl Appliance {
         (name.to_owned(), password.to_owned())
     }
 
+    /// Asks it to stop.
+    ///
+    /// # Panics
+    /// Where it runs no more.
+    pub fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "{}", self.log());
+    }
+
+    /// The code that it ends with.
+    ///
+    /// # Panics
+    /// Where it has not ended within ten seconds, or ends by a signal.
+    pub fn ended(&mut self) -> i32 {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.process.try_wait().expect("a child of ours") {
+                return status.code().expect("an end of its own");
+            }
+            assert!(Instant::now() < deadline, "it does not end\n{}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether `/readyz` says so.
+    pub fn is_ready(&self) -> bool {
+        self.ask("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200"))
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -128,7 +157,7 @@ impl Appliance {
 
     fn wait_until_ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.ask("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200")) {
+        while !self.is_ready() {
             let ended: Option<ExitStatus> = self.process.try_wait().expect("a child of ours");
             assert!(ended.is_none() && Instant::now() < deadline, "not ready: {ended:?}\n{}", self.log());
             std::thread::yield_now();

@@ -88,6 +88,13 @@ impl Relay {
         }
     }
 
+    /// Lets all workers turn newcomers away.
+    pub fn drain(&mut self, alternates: &[SocketAddr]) {
+        for server in &mut self.servers {
+            server.handle_drain(alternates);
+        }
+    }
+
     /// Delivers notices and relay sockets that are due, and ends what has run out.
     pub fn handle_deadline(&mut self, now: Now) {
         while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now.mono) {

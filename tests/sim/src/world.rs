@@ -84,6 +84,11 @@ impl World {
         self.client(&user_credential(name))
     }
 
+    /// A user of [`Setup::users`], on a wire, with exactly this address.
+    pub fn user_with_address(&mut self, name: &str, address: SocketAddr) -> ClientId {
+        self.client_with_address(address, &user_credential(name))
+    }
+
     /// A client on a wire, in a network of its own.
     pub fn client(&mut self, credential: &Credential) -> ClientId {
         let site = self.site(None, Link::wire());
@@ -247,6 +252,11 @@ impl World {
     pub fn throw(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         self.put_on_the_wire(self.now, Packet { from, to, datagram: datagram.to_vec() });
         self.drive(self.now);
+    }
+
+    /// Lets the relay turn newcomers away.
+    pub fn drain(&mut self, alternates: &[SocketAddr]) {
+        self.relay.drain(alternates);
     }
 
     /// Ends a session on all workers, as the matcher does when one of the two leaves.

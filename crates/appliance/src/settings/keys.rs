@@ -166,6 +166,13 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Relay threads; 0: one per core.",
     },
     Key {
+        path: "server.drain_s",
+        kind: Kind::Number { min: 0, max: 86_400 },
+        default: "0",
+        meaning: "How long SIGTERM waits for the last allocation to end, in seconds; meanwhile /readyz says \
+                  no, the page takes no new visitors, and a second signal ends the wait.",
+    },
+    Key {
         path: "tls.mode",
         kind: Kind::Choice(&["self-signed", "files"]),
         default: r#""self-signed""#,
@@ -239,6 +246,13 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Number { min: 1, max: 65_535 },
         default: "3479",
         meaning: "The second UDP port of both these addresses, opened where nat_discovery is on.",
+    },
+    Key {
+        path: "relay.alternates",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Another TURN server with the same users or secrets, at most one a family; while this one \
+                  stops, newcomers with such credentials are sent there (300 Try Alternate).",
     },
     Key {
         path: "relay.secret_file",
