@@ -138,6 +138,7 @@ pub(crate) fn config(settings: &Settings, key: SessionKey, tcp: &TcpAddresses) -
             },
             relay_ports: relay.ports.clone(),
             old_channels: relay.old_channels,
+            icmp: relay.icmp,
             lifetime_max: Duration::from_secs(u64::from(limits.lifetime_max_s)),
             worker: WorkerId(0),
             workers: 1,

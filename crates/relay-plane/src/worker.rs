@@ -15,7 +15,7 @@ use turn_core::{
 };
 
 use crate::clock::Clock;
-use crate::limits::{BATCHES_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
+use crate::limits::{BATCHES_PER_TURN_MAX, ERRORS_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
 use crate::mailbox::Mailbox;
 use crate::outbox::{Exit, Outbox, Way};
 use crate::quic::Queue;
@@ -150,6 +150,9 @@ impl Worker {
 
     /// Reads one socket for at most a turn.
     fn read_socket(&mut self, exit: Exit, now: Now) {
+        if let Exit::Relay(port) = exit {
+            self.read_errors(port, now);
+        }
         for _ in 0..BATCHES_PER_TURN_MAX {
             let Some(socket) = socket_of(&mut self.listeners, &mut self.relays, exit) else { return };
             let local = socket.local();
@@ -220,6 +223,20 @@ impl Worker {
         }
     }
 
+    /// What ICMP said about datagrams that left a relay socket.
+    fn read_errors(&mut self, port: u16, now: Now) {
+        let Some(socket) = self.relays.get(&port).filter(|socket| socket.reports_errors()) else { return };
+        self.publisher.touch();
+        for _ in 0..ERRORS_PER_TURN_MAX {
+            match socket.next_error() {
+                Ok((peer, Some(error))) => self.server.handle_icmp(now, port, PeerAddr(peer), error),
+                Ok((_, None)) => {}
+                Err(_) => return,
+            }
+        }
+        self.unfinished.push(Exit::Relay(port));
+    }
+
     /// Datagrams of one outside peer, in the buffer at `index`.
     fn read_peer(&mut self, index: usize, port: u16, now: Now) {
         let (meta, datagrams) = self.buffers.datagrams(index);
@@ -266,6 +283,9 @@ impl Worker {
     fn open_relay(&mut self, ip: LocalIp, port: u16) -> bool {
         let bound = Socket::bind(SocketAddr::new(ip.0, port), false, RELAY_BUFFER_BYTES);
         let registered = bound.and_then(|mut socket| {
+            if self.server.wants_icmp() {
+                socket.report_errors()?;
+            }
             let token = Token(RELAY_TOKENS + usize::from(port));
             self.poll.registry().register(&mut socket.io, token, Interest::READABLE)?;
             Ok(socket)

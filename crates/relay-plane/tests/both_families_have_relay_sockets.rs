@@ -1,5 +1,6 @@
 //! A `public` user asks for both families at once, on loopback: both relay sockets are there, and what is
-//! sent through them arrives whole, also when it is empty, large or not to be fragmented.
+//! sent through them arrives whole, also when it is empty, large or not to be fragmented; what does not
+//! arrive is told where the operator wants that.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -20,7 +21,7 @@ const PASSWORD: &str = "known-to-this-test";
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-fn start() -> Relay {
+fn start(icmp: bool) -> Relay {
     let all_of = |ip| AddressRange::new(ip, ip).expect("a range of one");
     Relay::start(Config {
         listen: vec![SocketAddr::new(V4, 0)],
@@ -42,6 +43,7 @@ fn start() -> Relay {
             answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
             relay_ports: 61_000..=65_535,
             old_channels: false,
+            icmp,
             lifetime_max: Duration::from_secs(3600),
             worker: WorkerId(0),
             workers: 1,
@@ -95,9 +97,8 @@ fn nonce(socket: &UdpSocket) -> Vec<u8> {
     challenge.find(AttributeType::NONCE).expect("a nonce").to_vec()
 }
 
-#[test]
-fn payloads_of_all_sizes_pass_both_ways_by_both() {
-    let relay = start();
+/// A client's socket and nonce and its two relayed addresses.
+fn allocated(relay: &Relay) -> (UdpSocket, Vec<u8>, Vec<SocketAddr>) {
     let client = socket(V4);
     client.connect(relay.listening()[0]).expect("connected");
     let nonce = nonce(&client);
@@ -112,12 +113,81 @@ fn payloads_of_all_sizes_pass_both_ways_by_both() {
     let relayed: Vec<SocketAddr> =
         relayed.map(|it| decode_xor_address(it.value, ID).expect("an address")).collect();
     assert_eq!(relayed.iter().map(SocketAddr::ip).collect::<Vec<_>>(), [V4, V6]);
+    (client, nonce, relayed)
+}
+
+fn permit(client: &UdpSocket, nonce: &[u8], peer: SocketAddr) {
+    ask(client, nonce, Method::CREATE_PERMISSION, |writer| {
+        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer);
+    });
+}
+
+fn send(client: &UdpSocket, peer: SocketAddr, payload: &[u8]) {
+    let mut out = Vec::new();
+    MessageWriter::new(&mut out, Class::Indication, Method::SEND, ID)
+        .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
+        .attribute(AttributeType::DATA, payload);
+    client.send(&out).expect("sent");
+}
+
+/// A port where nobody listens: one that was free a moment ago.
+fn closed(ip: IpAddr) -> SocketAddr {
+    socket(ip).local_addr().expect("bound")
+}
+
+#[test]
+fn errors_about_closed_ports_are_told_where_that_is_wanted() {
+    let relay = start(true);
+    let (client, nonce, relayed) = allocated(&relay);
+    for (relayed, told) in relayed.into_iter().zip([[3, 3], [1, 4]]) {
+        let (nobody, somebody) = (closed(relayed.ip()), socket(relayed.ip()));
+        permit(&client, &nonce, nobody);
+        for number in 0..10 {
+            send(&client, nobody, b"is anybody there?");
+            let indication = receive(&client).0;
+            let indication = Message::parse(&indication).expect("a message");
+            let id = indication.transaction_id();
+            assert_eq!((indication.class(), indication.method()), (Class::Indication, Method::DATA));
+            assert_eq!(indication.find(AttributeType::DATA), None);
+            let icmp = indication.find(AttributeType::ICMP).expect("what ICMP said");
+            assert_eq!(icmp, [0, 0, told[0], told[1], 0, 0, 0, 0]);
+            let about = indication.find(AttributeType::XOR_PEER_ADDRESS).expect("about whom");
+            assert_eq!(decode_xor_address(about, id), Ok(nobody));
+            // The error of one datagram is not the next one's.
+            send(&client, somebody.local_addr().expect("bound"), &[number]);
+            assert_eq!(receive(&somebody), (vec![number], relayed));
+        }
+    }
+}
+
+#[test]
+fn row_21_a_closed_port_is_as_silent_as_an_open_one() {
+    let relay = start(false);
+    let (client, nonce, relayed) = allocated(&relay);
+    for relayed in relayed {
+        let (nobody, somebody) = (closed(relayed.ip()), socket(relayed.ip()));
+        permit(&client, &nonce, nobody);
+        for number in 0..10 {
+            send(&client, nobody, b"is anybody there?");
+            send(&client, somebody.local_addr().expect("bound"), &[number]);
+            assert_eq!(receive(&somebody), (vec![number], relayed));
+            somebody.send_to(&[number], relayed).expect("sent");
+            // The kernel keeps the order, and ours is the first thing that the client hears.
+            let data = receive(&client).0;
+            let data = Message::parse(&data).expect("a message");
+            assert_eq!(data.find(AttributeType::DATA), Some(&[number][..]));
+        }
+    }
+}
+
+#[test]
+fn payloads_of_all_sizes_pass_both_ways_by_both() {
+    let relay = start(false);
+    let (client, nonce, relayed) = allocated(&relay);
     for relayed in relayed {
         let peer = socket(relayed.ip());
         let peer_address = peer.local_addr().expect("bound");
-        ask(&client, &nonce, Method::CREATE_PERMISSION, |writer| {
-            writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer_address);
-        });
+        permit(&client, &nonce, peer_address);
         for (bytes, whole) in [(0, false), (1, true), (1500, false), (60_000, false), (60_000, true)] {
             let payload = vec![0x80; bytes];
             let mut out = Vec::new();

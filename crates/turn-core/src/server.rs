@@ -6,6 +6,7 @@ mod authenticate;
 mod binding;
 mod drain;
 mod forward;
+mod icmp;
 mod links;
 mod permit;
 mod refresh;
@@ -63,6 +64,7 @@ pub struct Server {
     lifetime_max: Duration,
     relay_ports: RangeInclusive<u16>,
     old_channels: bool,
+    icmp: bool,
     credentials: Credentials,
     algorithms: Algorithms,
     nonces: Nonces,
@@ -127,6 +129,7 @@ impl Server {
             lifetime_max: config.lifetime_max,
             relay_ports,
             old_channels: config.old_channels,
+            icmp: config.icmp,
             credentials,
             algorithms,
             nonces,

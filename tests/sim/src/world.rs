@@ -8,8 +8,8 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
-    Directory, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side,
-    StaticUser, WorkerId,
+    Directory, IcmpError, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret,
+    Side, StaticUser, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -254,6 +254,13 @@ impl World {
         self.drive(self.now);
     }
 
+    /// Tells the relay that a datagram of the relay socket with this port did not reach `peer`.
+    pub fn icmp(&mut self, port: u16, peer: SocketAddr, error: IcmpError) {
+        let now = self.clock();
+        self.relay.handle_icmp(now, port, peer, error);
+        self.drive(self.now);
+    }
+
     /// Lets the relay turn newcomers away.
     pub fn drain(&mut self, alternates: &[SocketAddr]) {
         self.relay.drain(alternates);
@@ -459,6 +466,8 @@ pub struct Setup {
     pub deny: Vec<AddressRange>,
     /// Whether channel numbers of RFC 5766 are taken.
     pub old_channels: bool,
+    /// [`Config::icmp`]
+    pub icmp: bool,
     /// How many allocations there may be.
     pub limits: AllocationLimits,
     /// The relay's addresses.
@@ -482,6 +491,7 @@ impl Setup {
             allow: Vec::new(),
             deny: Vec::new(),
             old_channels: false,
+            icmp: false,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
             own_ips: vec![RELAY_V4, RELAY_V6],
             bandwidth: BandwidthLimits::default(),
@@ -516,6 +526,7 @@ impl Setup {
             answers: self.answers,
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,
+            icmp: self.icmp,
             lifetime_max: Duration::from_secs(3600),
             worker,
             workers: self.workers,

@@ -235,6 +235,13 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Admits channel numbers 0x5000-0x7FFF, for clients older than RFC 8656.",
     },
     Key {
+        path: "relay.icmp",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Tells \"public\" credentials what ICMP says of their packets: closed ports, path MTU; \
+                  whoever has one can then find out which ports are closed.",
+    },
+    Key {
         path: "relay.nat_discovery",
         kind: Kind::Switch,
         default: "false",

@@ -28,6 +28,8 @@ pub struct Relay {
     pub allow: Vec<Range>,
     /// Closed to `public` credentials; stronger than `allow`.
     pub deny: Vec<Range>,
+    /// Whether clients with relay sockets are told of ICMP errors.
+    pub icmp: bool,
     /// Whether channel numbers above 0x4FFF are admitted.
     pub old_channels: bool,
     /// Where newcomers are sent while the relay drains, at most one a family.
@@ -105,6 +107,7 @@ impl Relay {
             peers: Peers::parse(&draft.text("relay.peers")).expect("the key is a choice of these words"),
             allow: read_ranges(draft, "relay.allow"),
             deny: read_ranges(draft, "relay.deny"),
+            icmp: draft.switch("relay.icmp"),
             old_channels: draft.switch("relay.old_channels"),
             alternates: read_alternates(draft),
             discovery: Vec::new(),
