@@ -389,7 +389,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         path: "privacy.require_sealed",
         kind: Kind::Switch,
-        default: "false",
+        default: "true",
         meaning: "Whether set-ups must be sealed between the two, so that the server cannot read them; \
                   if not, it reads and checks those that are not.",
     },
