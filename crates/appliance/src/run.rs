@@ -12,7 +12,7 @@ use redact::Sensitive;
 use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
 use relay_plane::{Relay, Streams};
 use rustls::ServerConfig;
-use signal_plane::{Doorkeeper, Peer, Signal};
+use signal_plane::{Challenges, Doorkeeper, Peer, Signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use turn_core::SessionKey;
@@ -121,7 +121,7 @@ impl Appliance {
             web: web.addresses().to_vec(),
             others: [&http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect(),
         };
-        let (relay, signal) = start_relay_and_signal(settings, &tcp)?;
+        let (relay, signal) = start_relay_and_signal(settings, &tcp, certificates.challenges())?;
         listening.splice(0..0, listening_udp(&relay, settings));
         let https = web.addresses().first().map(SocketAddr::port);
         let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
@@ -277,7 +277,11 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
 }
 
 /// The two parts that share a key, made here and kept in memory only.
-fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Relay, Signal), StartError> {
+fn start_relay_and_signal(
+    settings: &Settings,
+    tcp: &TcpAddresses,
+    challenges: Challenges,
+) -> Result<(Relay, Signal), StartError> {
     let key = SessionKey::new(random()?);
     let refuse = |error| match error {
         relay_plane::StartError::Bind { address, source } => {
@@ -310,6 +314,7 @@ fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Re
             .tokens
             .as_ref()
             .map_or_else(Doorkeeper::default, |tokens| Doorkeeper::new(Arc::new(Tokens::new(tokens)))),
+        challenges,
         ..Default::default()
     };
     let signal = Signal::start(config, Arc::new(bridge), random()?);

@@ -70,20 +70,32 @@ impl Appliance {
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
              ]\n"
         );
-        let file = folder.join("ginnel.toml");
-        write_private(&file, &configuration);
-        let log = fs::File::create(folder.join("log")).expect("a log file in a folder of ours");
-        let process = Command::new(binary())
-            .args(["serve", "--config"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("the binary; build it: cargo build --release -p ginnel");
+        Self::start_in(folder, &configuration, [turn, turns, local, admin])
+    }
+
+    /// Starts one with a whole configuration in a folder that it takes over. The configuration names the
+    /// addresses: of `turn`, `turns`, `local` and `admin`.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn start_in(folder: PathBuf, configuration: &str, addresses: [SocketAddr; 4]) -> Self {
+        write_private(&folder.join("ginnel.toml"), configuration);
+        let process = serve(&folder);
+        let [turn, turns, local, admin] = addresses;
         let mut appliance = Self { process, folder, turn, turns, local, admin };
         appliance.wait_until_ready();
         appliance
+    }
+
+    /// Stops it at once and starts it again as it was.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn restart(&mut self) {
+        self.process.kill().expect("a child of ours");
+        self.process.wait().expect("a child of ours");
+        self.process = serve(&self.folder);
+        self.wait_until_ready();
     }
 
     /// The value of a metric, summed over its labels.
@@ -183,6 +195,18 @@ impl Drop for Appliance {
     }
 }
 
+fn serve(folder: &Path) -> Child {
+    let log = fs::File::create(folder.join("log")).expect("a log file in a folder of ours");
+    Command::new(binary())
+        .args(["serve", "--config"])
+        .arg(folder.join("ginnel.toml"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        .spawn()
+        .expect("the binary; build it: cargo build --release -p ginnel")
+}
+
 /// A UDP socket on loopback that sends every datagram back, on a thread of its own, until the process ends.
 ///
 /// # Panics
@@ -238,7 +262,11 @@ pub fn free_port(ips: &[IpAddr]) -> u16 {
     (0..100).map(|_| free_udp(ips[0]).port()).find(|port| free(*port)).expect("a port free on all of them")
 }
 
-fn free_tcp(ip: IpAddr) -> SocketAddr {
+/// A TCP port that nobody uses at the moment.
+///
+/// # Panics
+/// Where there is none.
+pub fn free_tcp(ip: IpAddr) -> SocketAddr {
     let listener = TcpListener::bind(SocketAddr::new(ip, 0)).expect("a free port");
     listener.local_addr().expect("a bound socket")
 }
@@ -250,7 +278,11 @@ fn binary() -> PathBuf {
     )
 }
 
-fn fresh_folder() -> PathBuf {
+/// A folder of its own in the temporary place.
+///
+/// # Panics
+/// Where none can be made.
+pub fn fresh_folder() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("ginnel-interop-{}-{number}", std::process::id()));
@@ -279,4 +311,5 @@ pub const OLD_SECRET: &str = "the-one-that-others-still-have";
 /// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
 pub const PASSWORD: &str = "known-to-every-test";
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// This machine, over IPv4.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -174,9 +174,10 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         path: "tls.mode",
-        kind: Kind::Choice(&["self-signed", "files"]),
+        kind: Kind::Choice(&["self-signed", "files", "acme"]),
         default: r#""self-signed""#,
-        meaning: "Where the certificate of `listen.web` comes from: made at start, or from files.",
+        meaning: "Where the certificate of `listen.web` comes from: made by us, from files, or from an ACME \
+                  server.",
     },
     Key {
         path: "tls.certificate",
@@ -196,6 +197,27 @@ pub(crate) const KEYS: &[Key] = &[
         default: r#""""#,
         meaning: "Folder in which certificates that were made or obtained outlive a restart, ours alone; \
                   empty: `$STATE_DIRECTORY` if there is one, else they live in memory.",
+    },
+    Key {
+        path: "tls.acme.directory",
+        kind: Kind::Text,
+        default: r#""https://acme-v02.api.letsencrypt.org/directory""#,
+        meaning: "URL of the ACME server's directory; with mode = \"acme\" you agree to its terms. It must \
+                  reach us by every one of `server.names`: by `listen.http` on port 80 if that is set, else \
+                  by `listen.web` on port 443.",
+    },
+    Key {
+        path: "tls.acme.contact",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "Mail address that the ACME server may write to; may be empty.",
+    },
+    Key {
+        path: "tls.acme.root",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "PEM file with the CA certificate of a private ACME server; empty: those that this machine \
+                  trusts.",
     },
     Key {
         path: "relay.realm",
