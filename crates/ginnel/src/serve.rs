@@ -4,11 +4,12 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use appliance::logs::Logs;
 use appliance::settings::{Environment, Settings};
-use appliance::{Appliance, StartError};
+use appliance::{Appliance, ServiceManager, StartError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,9 +50,14 @@ async fn serve(settings: &Settings) -> ExitCode {
         Err(error) => return exit::fail(FAILED, error),
     };
     announce(settings, &appliance);
+    let manager = Arc::new(ServiceManager::of_process());
+    let alive = Arc::clone(&manager);
+    tokio::spawn(async move { alive.keep_alive().await });
+    manager.ready();
     while let Asked::Reload = signals.next().await {
+        manager.reloading();
         tokio::select! {
-            () = appliance.reload() => {}
+            () = appliance.reload() => manager.ready(),
             () = signals.stop() => break,
         }
     }
@@ -67,6 +73,7 @@ async fn serve(settings: &Settings) -> ExitCode {
         }
     }
     tracing::info!("stopping");
+    manager.stopping();
     tokio::select! {
         stopped = tokio::time::timeout(Duration::from_millis(STOP_MS_MAX), appliance.stop()) => {
             if stopped.is_err() {
