@@ -14,7 +14,9 @@ mod privacy;
 mod relay;
 mod run;
 pub mod settings;
+mod systemd;
 mod tls;
 
 pub use run::{Appliance, ListenError, Listening, StartError};
+pub use systemd::ServiceManager;
 pub use tls::{CertificateError, CertificateNumbers, Certificates};

@@ -63,6 +63,21 @@ pub(crate) const FILES_LOOK_S: u64 = 2;
 /// Looks in a row at which files are no certificate before it is told: they are written one after the other.
 pub(crate) const FILES_SETTLE_LOOKS: u32 = 5;
 
+/// All that one order of a certificate asks of an ACME server, which may look for proofs from several places.
+pub(crate) const ACME_EXCHANGE_MS_MAX: u64 = 180_000;
+
+/// The wait after the first time that an ACME server could not be reached; it doubles.
+pub(crate) const ACME_BACK_OFF_S: u64 = 5;
+
+/// The wait after the first time that an ACME server refused; public ones allow few refusals an hour.
+pub(crate) const ACME_REFUSED_BACK_OFF_S: u64 = 900;
+
+/// The longest wait between two orders.
+pub(crate) const ACME_BACK_OFF_S_MAX: u64 = 21_600;
+
+/// An ACME error type in a log line.
+pub(crate) const ACME_PROBLEM_BYTES_MAX: usize = 40;
+
 /// RFC 1035 §2.3.4: a host name.
 pub(crate) const HOST_NAME_BYTES_MAX: usize = 253;
 
@@ -80,6 +95,9 @@ pub(crate) const ADMIN_HEADER_MS_MAX: u64 = 5_000;
 
 /// A connection to the admin listener, whatever it does.
 pub(crate) const ADMIN_CONNECTION_MS_MAX: u64 = 60_000;
+
+/// Between two looks at whether the last allocation has ended.
+pub(crate) const DRAIN_LOOK_MS: u64 = 200;
 
 /// Connections to the admin listener: scrapers and health checks.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;

@@ -143,6 +143,7 @@ pub(crate) fn config(
             },
             relay_ports: relay.ports.clone(),
             old_channels: relay.old_channels,
+            icmp: relay.icmp,
             mobility: relay.mobility.then_some(tickets),
             lifetime_max: Duration::from_secs(u64::from(limits.lifetime_max_s)),
             worker: WorkerId(0),

@@ -6,12 +6,13 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redact::Sensitive;
 use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
 use relay_plane::{Relay, Streams};
 use rustls::ServerConfig;
-use signal_plane::{Doorkeeper, Peer, Signal};
+use signal_plane::{Challenges, Doorkeeper, Peer, Signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use turn_core::{SessionKey, TicketKey};
@@ -19,7 +20,8 @@ use turn_core::{SessionKey, TicketKey};
 use crate::admin::Admin;
 use crate::admission::Tokens;
 use crate::limits::{
-    ADMIN_CONNECTIONS_MAX, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX, WEB_HANDSHAKES_MAX,
+    ADMIN_CONNECTIONS_MAX, DRAIN_LOOK_MS, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX,
+    WEB_HANDSHAKES_MAX,
 };
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::ports;
@@ -34,12 +36,14 @@ pub struct Appliance {
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
-    listeners: [Web; 5],
+    /// Those of TURN, then, until the page takes no new visitors, its own.
+    listeners: Vec<Web>,
     tasks: [JoinHandle<()>; 5],
     signal: Signal,
     relay: Relay,
     listening: Vec<Listening>,
     page: Option<String>,
+    alternates: Vec<SocketAddr>,
 }
 
 /// One address that is listened on, in words that tell no address.
@@ -117,7 +121,7 @@ impl Appliance {
             web: web.addresses().to_vec(),
             others: [&http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect(),
         };
-        let (relay, signal) = start_relay_and_signal(settings, &tcp)?;
+        let (relay, signal) = start_relay_and_signal(settings, &tcp, certificates.challenges())?;
         listening.splice(0..0, listening_udp(&relay, settings));
         let https = web.addresses().first().map(SocketAddr::port);
         let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
@@ -143,7 +147,7 @@ impl Appliance {
         let admin = Admin::new(metrics, inventory);
         let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
-        let listeners = [turn, turns, web, http, local];
+        let listeners = vec![turn, turns, web, http, local];
         Ok(Self {
             certificates,
             admin,
@@ -155,6 +159,7 @@ impl Appliance {
             relay,
             listening,
             page,
+            alternates: settings.relay.alternates.clone(),
         })
     }
 
@@ -164,10 +169,28 @@ impl Appliance {
         self.certificates.reload().await;
     }
 
-    /// Stops everything: first `/readyz` says so, then the listeners close, then people are told, and the
-    /// admin pages go last.
-    pub async fn stop(self) {
+    /// Takes nobody new: `/readyz` says so, the page's listeners close, and the relay sends newcomers with
+    /// credentials of other software to another server. Who is here stays.
+    pub async fn close(&mut self) {
         self.admin.stopping();
+        self.relay.handle().drain(&self.alternates);
+        for listener in self.listeners.drain(TURN_LISTENERS..) {
+            listener.stop().await;
+        }
+    }
+
+    /// Returns when the last allocation has ended.
+    pub async fn emptied(&self) {
+        let handle = self.relay.handle();
+        while handle.counters().turn.allocations > 0 {
+            tokio::time::sleep(Duration::from_millis(DRAIN_LOOK_MS)).await;
+        }
+    }
+
+    /// Stops everything: what [`Appliance::close`] does first, then people are told, and the admin pages go
+    /// last.
+    pub async fn stop(mut self) {
+        self.close().await;
         for listener in self.listeners {
             listener.stop().await;
         }
@@ -254,7 +277,11 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
 }
 
 /// The two parts that share a key, made here and kept in memory only.
-fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Relay, Signal), StartError> {
+fn start_relay_and_signal(
+    settings: &Settings,
+    tcp: &TcpAddresses,
+    challenges: Challenges,
+) -> Result<(Relay, Signal), StartError> {
     let key = SessionKey::new(random()?);
     let refuse = |error| match error {
         relay_plane::StartError::Bind { address, source } => {
@@ -288,6 +315,7 @@ fn start_relay_and_signal(settings: &Settings, tcp: &TcpAddresses) -> Result<(Re
             .tokens
             .as_ref()
             .map_or_else(Doorkeeper::default, |tokens| Doorkeeper::new(Arc::new(Tokens::new(tokens)))),
+        challenges,
         ..Default::default()
     };
     let signal = Signal::start(config, Arc::new(bridge), random()?);
@@ -378,6 +406,9 @@ const TURN: Listener = Listener {
 };
 
 const TURNS: Listener = Listener { key: "listen.turns", name: "turns", service: "TURN over TLS", ..TURN };
+
+/// How many of the listeners are TURN's own; they stand first.
+const TURN_LISTENERS: usize = 2;
 
 const WEB: Listener = Listener {
     key: relay::WEB_KEY,

@@ -3,6 +3,8 @@
 //! No handshake is made here. Versions are TLS 1.2 and 1.3, without early data; a client that offers
 //! protocols (ALPN) of which we have none is refused, one that offers none is served.
 
+mod acme;
+mod challenges;
 mod files;
 mod made;
 mod pair;
@@ -26,6 +28,8 @@ use tokio::task::JoinHandle;
 
 use crate::limits::{CERTIFICATE_LOOK_S_MAX, FILES_LOOK_S};
 use crate::settings::{self, Refusal, Settings};
+use acme::Acme;
+use challenges::{ACME_TLS, Challenges};
 use files::{Files, Found};
 use pair::Pair;
 use self_signed::SelfSigned;
@@ -37,6 +41,8 @@ pub struct Certificates {
     shared: Arc<Shared>,
     keeper: JoinHandle<()>,
     reloads: mpsc::Sender<oneshot::Sender<()>>,
+    challenges: Arc<Challenges>,
+    proves_by_tls: bool,
 }
 
 /// Numbers for the metrics.
@@ -73,6 +79,8 @@ impl Certificates {
         let state = state.map_err(CertificateError::state)?;
         let own_names = own_names(&settings.server.names);
         let self_signed = SelfSigned::new(own_names.clone(), state.clone());
+        let challenges = Arc::<Challenges>::default();
+        let mut proves_by_tls = false;
         let (certified, source, pair) = match &settings.tls.source {
             settings::Source::SelfSigned => {
                 let pair = Pair::open(own_names, state, now_unix_s)?;
@@ -81,11 +89,28 @@ impl Certificates {
             settings::Source::Files(files) => {
                 (Arc::clone(&files.certified), Source::Files(Files::new(files.clone())), None)
             }
+            settings::Source::Acme(of) => {
+                let state = state.expect("the settings refuse this mode without a state directory");
+                let acme = Acme::new(of.clone(), &settings.server.names, state, Arc::clone(&challenges));
+                proves_by_tls = !of.http;
+                let certified = match acme.kept(now_unix_s)? {
+                    Some(certified) => certified,
+                    None => {
+                        tracing::warn!("a self-signed certificate is served until the ACME server gives one");
+                        self_signed.open(now_unix_s)?
+                    }
+                };
+                (certified, Source::Acme(Box::new(acme)), None)
+            }
         };
-        let shared = Arc::new(Shared { store: Arc::new(Store::new(certified)), pair, sums: Sums::default() });
+        let shared = Arc::new(Shared {
+            store: Arc::new(Store::new(certified, Arc::clone(&challenges))),
+            pair,
+            sums: Sums::default(),
+        });
         let (reloads, asked) = mpsc::channel(1);
         let keeper = tokio::spawn(keep(Arc::clone(&shared), source, asked));
-        Ok(Self { shared, keeper, reloads })
+        Ok(Self { shared, keeper, reloads, challenges, proves_by_tls })
     }
 
     /// Looks now, and returns when what was found is in use; what is wrong is in the log.
@@ -100,7 +125,9 @@ impl Certificates {
     /// For listeners on TCP that speak these protocols.
     pub fn tcp(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let store: Arc<Store> = Arc::clone(&self.shared.store);
-        config(&[&TLS13, &TLS12], store, protocols)
+        // Who looks for a proof is let in to find it, and no further.
+        let proof = if self.proves_by_tls { &[ACME_TLS][..] } else { &[] };
+        config(&[&TLS13, &TLS12], store, &[protocols, proof].concat())
     }
 
     /// For QUIC with these protocols: TLS 1.3 only; in self-signed mode with a certificate of the pair.
@@ -110,6 +137,11 @@ impl Certificates {
             None => Arc::<Store>::clone(&self.shared.store),
         };
         config(&[&TLS13], resolver, protocols)
+    }
+
+    /// What `listen.http` answers an ACME server.
+    pub fn challenges(&self) -> signal_plane::Challenges {
+        self.challenges.http.clone()
     }
 
     /// Gives the SHA-256 hashes that a page needs to connect by WebTransport now and after the next change:
@@ -192,12 +224,13 @@ impl Shared {
 enum Source {
     SelfSigned(SelfSigned),
     Files(Files),
+    Acme(Box<Acme>),
 }
 
 impl Source {
     /// Does what is due, more talkative if somebody `asked`; tells in how many seconds to look again at the
     /// latest.
-    fn look(&mut self, shared: &Shared, now_unix_s: u64, asked: bool) -> u64 {
+    async fn look(&mut self, shared: &Shared, now_unix_s: u64, asked: bool) -> u64 {
         let current = shared.store.current();
         match self {
             Self::SelfSigned(made) => {
@@ -218,6 +251,15 @@ impl Source {
                 }
                 FILES_LOOK_S
             }
+            Self::Acme(acme) => {
+                if now_unix_s >= acme.next_unix_s(&current, asked) {
+                    match acme.obtain(now_unix_s).await {
+                        Ok(certified) => shared.swap(certified),
+                        Err(error) => shared.fail(&error),
+                    }
+                }
+                acme.next_unix_s(&shared.store.current(), false).saturating_sub(now_unix_s)
+            }
         }
     }
 }
@@ -227,7 +269,7 @@ impl Source {
 async fn keep(shared: Arc<Shared>, mut source: Source, mut reloads: mpsc::Receiver<oneshot::Sender<()>>) {
     let mut asked: Option<oneshot::Sender<()>> = None;
     loop {
-        let due_s = source.look(&shared, now_unix_s(), asked.is_some());
+        let due_s = source.look(&shared, now_unix_s(), asked.is_some()).await;
         if let Some(done) = asked.take() {
             // Who asked may not have waited.
             let _ = done.send(());

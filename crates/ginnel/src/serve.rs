@@ -4,11 +4,12 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use appliance::logs::Logs;
 use appliance::settings::{Environment, Settings};
-use appliance::{Appliance, StartError};
+use appliance::{Appliance, ServiceManager, StartError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,19 +44,36 @@ async fn serve(settings: &Settings) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return exit::fail(FAILED, format_args!("cannot handle signals: {error}")),
     };
-    let appliance = match Appliance::start(settings) {
+    let mut appliance = match Appliance::start(settings) {
         Ok(appliance) => appliance,
         Err(error @ StartError::Listen(_)) => return exit::fail(LISTEN, error),
         Err(error) => return exit::fail(FAILED, error),
     };
     announce(settings, &appliance);
+    let manager = Arc::new(ServiceManager::of_process());
+    let alive = Arc::clone(&manager);
+    tokio::spawn(async move { alive.keep_alive().await });
+    manager.ready();
     while let Asked::Reload = signals.next().await {
+        manager.reloading();
         tokio::select! {
-            () = appliance.reload() => {}
+            () = appliance.reload() => manager.ready(),
             () = signals.stop() => break,
         }
     }
+    if settings.server.drain_s > 0 {
+        tracing::info!(seconds_max = settings.server.drain_s, "draining");
+        appliance.close().await;
+        let seconds = Duration::from_secs(settings.server.drain_s.into());
+        tokio::select! {
+            emptied = tokio::time::timeout(seconds, appliance.emptied()) => {
+                tracing::info!(whole = emptied.is_ok(), "drained");
+            }
+            () = signals.stop() => tracing::info!("asked again, the rest is not waited for"),
+        }
+    }
     tracing::info!("stopping");
+    manager.stopping();
     tokio::select! {
         stopped = tokio::time::timeout(Duration::from_millis(STOP_MS_MAX), appliance.stop()) => {
             if stopped.is_err() {

@@ -25,6 +25,9 @@ pub(crate) const RECEIVE_BYTES: usize = 65_536;
 /// Receive buffers that one system call may fill.
 pub(crate) const RECEIVE_BATCH_MAX: usize = quinn_udp::BATCH_SIZE;
 
+/// ICMP errors taken from one socket in a turn.
+pub(crate) const ERRORS_PER_TURN_MAX: usize = 64;
+
 /// Batches from one socket before the others have their turn.
 pub(crate) const BATCHES_PER_TURN_MAX: usize = 8;
 

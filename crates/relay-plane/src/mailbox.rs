@@ -3,6 +3,7 @@
 //! clients lie in their [`Link`].
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use mio::Waker;
@@ -93,6 +94,12 @@ impl Mailbox {
         }
     }
 
+    /// Leaves word that newcomers go to these servers.
+    pub(crate) fn drain(&self, alternates: &[SocketAddr]) {
+        self.lock().drain = Some(alternates.to_vec());
+        self.wake();
+    }
+
     /// Asks the worker to return from its loop.
     pub(crate) fn stop(&self) {
         self.lock().stop = true;
@@ -125,6 +132,7 @@ pub(crate) struct Letters {
     /// In the order in which they were left.
     pub(crate) streams: VecDeque<StreamLetter>,
     opened: usize,
+    pub(crate) drain: Option<Vec<SocketAddr>>,
     pub(crate) stop: bool,
 }
 

@@ -174,6 +174,14 @@ impl Handle {
         heard.is_some_and(|heard| self.clock.now().mono.saturating_sub(heard) <= time)
     }
 
+    /// From here on new clients with credentials of other software are sent to the first of `alternates` of
+    /// their family, or told that there is no room; who has an allocation keeps it.
+    pub fn drain(&self, alternates: &[SocketAddr]) {
+        for mailbox in &self.mailboxes {
+            mailbox.drain(alternates);
+        }
+    }
+
     /// The sum over all workers; at most a tenth of a second old.
     pub fn counters(&self) -> RelayCounters {
         let mut sum = RelayCounters::default();

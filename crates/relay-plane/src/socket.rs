@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mio::net::UdpSocket;
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
+use turn_core::IcmpError;
 
 use crate::limits::{RECEIVE_BATCH_MAX, RECEIVE_BYTES};
 use crate::sys;
@@ -16,6 +17,7 @@ pub(crate) struct Socket {
     pub(crate) io: UdpSocket,
     state: Arc<UdpSocketState>,
     local: SocketAddr,
+    reports_errors: bool,
     /// Buffers to offer at the next receive: few while few arrive, because preparing them costs.
     batch: usize,
 }
@@ -37,7 +39,7 @@ impl Socket {
         let state = Arc::new(UdpSocketState::new((&io).into())?);
         sys::allow_fragments(&io, address.is_ipv6(), true)?;
         let local = io.local_addr()?;
-        Ok(Self { io, state, local, batch: 1 })
+        Ok(Self { io, state, local, reports_errors: false, batch: 1 })
     }
 
     /// Receives what is there, up to a batch. Returns how many buffers were filled and whether more may wait.
@@ -61,15 +63,31 @@ impl Socket {
             src_ip: burst.from.filter(|_| self.local.ip().is_unspecified()),
         };
         if !burst.whole {
-            return self.state.try_send((&self.io).into(), &transmit);
+            return self.try_send(&transmit);
         }
         // IPv4 has no such flag for a single datagram. Clients that ask for it are looking for the path's MTU
         // and send few.
         let ipv6 = self.local.is_ipv6();
         sys::allow_fragments(&self.io, ipv6, false)?;
-        let sent = self.state.try_send((&self.io).into(), &transmit);
+        let sent = self.try_send(&transmit);
         sys::allow_fragments(&self.io, ipv6, true)?;
         sent
+    }
+
+    /// From here on [`Socket::next_error`] has what ICMP says of datagrams sent.
+    pub(crate) fn report_errors(&mut self) -> io::Result<()> {
+        self.reports_errors = true;
+        sys::report_errors(&self.io, self.local.is_ipv6())
+    }
+
+    /// Whether there is an error queue to read.
+    pub(crate) const fn reports_errors(&self) -> bool {
+        self.reports_errors
+    }
+
+    /// The oldest error, and whom its datagram was meant for.
+    pub(crate) fn next_error(&self) -> io::Result<(SocketAddr, Option<IcmpError>)> {
+        sys::next_error(&self.io)
     }
 
     /// The address it is bound to.
@@ -87,6 +105,17 @@ impl Socket {
     pub(crate) fn sender(&self) -> io::Result<Sender> {
         let io = SockRef::from(&self.io).try_clone()?;
         Ok(Sender { io, state: Arc::clone(&self.state), local: self.local })
+    }
+
+    /// Sends once more where the first try was told the error of an earlier datagram, which is gone by that.
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let sent = self.state.try_send((&self.io).into(), transmit);
+        match &sent {
+            Err(error) if self.reports_errors && error.kind() != io::ErrorKind::WouldBlock => {
+                self.state.try_send((&self.io).into(), transmit)
+            }
+            _ => sent,
+        }
     }
 }
 

@@ -371,7 +371,14 @@ impl Shared {
         // Signaling frames are small and awaited; without it they would wait for acknowledgements.
         stream.set_nodelay(true)?;
         match &self.tls {
-            Some(acceptor) => Ok(Io::Tls(Box::new(acceptor.accept(stream).await?))),
+            Some(acceptor) => {
+                let stream = acceptor.accept(stream).await?;
+                // RFC 8737 §3: who validates a name has seen in the handshake what it came for.
+                if stream.get_ref().1.alpn_protocol() == Some(b"acme-tls/1") {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                Ok(Io::Tls(Box::new(stream)))
+            }
             None => Ok(Io::Plain(stream)),
         }
     }

@@ -15,7 +15,7 @@ use turn_core::{
 };
 
 use crate::clock::Clock;
-use crate::limits::{BATCHES_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
+use crate::limits::{BATCHES_PER_TURN_MAX, ERRORS_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
 use crate::mailbox::{Letter, Mailbox};
 use crate::outbox::{Exit, Outbox, Way};
 use crate::quic::Queue;
@@ -152,6 +152,9 @@ impl Worker {
         for letter in letters.streams {
             self.read_stream_letter(letter, now);
         }
+        if let Some(alternates) = letters.drain {
+            self.server.handle_drain(&alternates);
+        }
         self.publisher.touch();
         if letters.stop {
             self.streams.drain().for_each(|link| link.finish());
@@ -161,6 +164,9 @@ impl Worker {
 
     /// Reads one socket for at most a turn.
     fn read_socket(&mut self, exit: Exit, now: Now) {
+        if let Exit::Relay(port) = exit {
+            self.read_errors(port, now);
+        }
         for _ in 0..BATCHES_PER_TURN_MAX {
             let Some(socket) = socket_of(&mut self.listeners, &mut self.relays, exit) else { return };
             let local = socket.local();
@@ -220,6 +226,20 @@ impl Worker {
             let Self { outbox, listeners, relays, streams, .. } = self;
             execute(outbox, listeners, relays, streams, &tuple, verdict, &mut reply);
         }
+    }
+
+    /// What ICMP said about datagrams that left a relay socket.
+    fn read_errors(&mut self, port: u16, now: Now) {
+        let Some(socket) = self.relays.get(&port).filter(|socket| socket.reports_errors()) else { return };
+        self.publisher.touch();
+        for _ in 0..ERRORS_PER_TURN_MAX {
+            match socket.next_error() {
+                Ok((peer, Some(error))) => self.server.handle_icmp(now, port, PeerAddr(peer), error),
+                Ok((_, None)) => {}
+                Err(_) => return,
+            }
+        }
+        self.unfinished.push(Exit::Relay(port));
     }
 
     /// Datagrams of one outside peer, in the buffer at `index`.
@@ -317,6 +337,9 @@ impl Worker {
     fn open_relay(&mut self, ip: LocalIp, port: u16) -> bool {
         let bound = Socket::bind(SocketAddr::new(ip.0, port), false, RELAY_BUFFER_BYTES);
         let registered = bound.and_then(|mut socket| {
+            if self.server.wants_icmp() {
+                socket.report_errors()?;
+            }
             self.register_relay(port, &mut socket)?;
             Ok(socket)
         });

@@ -1,5 +1,6 @@
 //! Mobility over real sockets, on loopback: a client moves from port to port, which the kernel deals
-//! out to the workers, and its relay socket goes along with all that has arrived in it. RFC 8016 §3.
+//! out to the workers, and its relay socket goes along with all that has arrived in it, and with what ICMP
+//! says. RFC 8016 §3.
 
 mod common;
 
@@ -33,9 +34,18 @@ fn data(client: &UdpSocket) -> Vec<u8> {
     message.find(AttributeType::DATA).expect("data").to_vec()
 }
 
+/// Whose port is closed, as the Data indication that comes next tells.
+fn closed(client: &UdpSocket) -> SocketAddr {
+    let datagram = receive(client).0;
+    let message = Message::parse(&datagram).expect("a message");
+    assert_eq!(message.find(AttributeType::ICMP), Some(&[0, 0, 3, 3, 0, 0, 0, 0][..]));
+    let about = message.find(AttributeType::XOR_PEER_ADDRESS).expect("about whom");
+    decode_xor_address(about, message.transaction_id()).expect("an address")
+}
+
 #[test]
 fn the_relay_socket_goes_along_and_nothing_is_lost() {
-    let relay = start();
+    let relay = start(true);
     let connect = || {
         let client = socket(V4);
         client.connect(relay.listening()[0]).expect("connected");
@@ -54,6 +64,10 @@ fn the_relay_socket_goes_along_and_nothing_is_lost() {
     let relayed = decode_xor_address(relayed, ID).expect("an address");
     let peer = socket(V4);
     let peer_address = peer.local_addr().expect("bound");
+    // Connected elsewhere, so closed to the relay, and nobody else gets its port meanwhile.
+    let nobody = socket(V4);
+    nobody.connect(peer_address).expect("connected");
+    let nobody_address = nobody.local_addr().expect("bound");
     ask(&client, &first, Method::CREATE_PERMISSION, |writer| {
         writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer_address);
     });
@@ -76,6 +90,8 @@ fn the_relay_socket_goes_along_and_nothing_is_lost() {
         assert_eq!(receive(&peer), (vec![n], relayed));
         peer.send_to(b"new", relayed).expect("sent");
         assert_eq!(data(&next), b"new");
+        send(&next, nobody_address, b"is anybody there?");
+        assert_eq!(closed(&next), nobody_address, "the new worker reads the errors too");
         client = next;
     }
     let counters = relay.handle().counters();

@@ -103,6 +103,9 @@ fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, O
         return Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, reason: Refusal::UnknownHost });
     }
     if let Some(port) = peer.redirect {
+        if let Some(proof) = inner.config.challenges.answer(path) {
+            return Ok((Response::new(Full::from(proof)), None));
+        }
         return Ok((redirect(name, port, path), None));
     }
     if path != SIGNAL_PATH {

@@ -6,6 +6,7 @@
 
 mod actor;
 mod admission;
+mod challenges;
 mod counters;
 mod exchange;
 mod fragments;
@@ -16,6 +17,7 @@ mod signal;
 mod socket;
 mod stream;
 
+pub use challenges::Challenges;
 pub use counters::{Counters, Refusal};
 pub use limits::Limits;
 pub use origin::is_allowed_origin;

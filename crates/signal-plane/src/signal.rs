@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::actor::{self, Command};
 use crate::admission::Admission;
+use crate::challenges::Challenges;
 use crate::counters::{Counters, Refusal, Shared};
 use crate::limits::{COMMANDS_MAX, Limits};
 use crate::socket::Socket;
@@ -44,6 +45,8 @@ pub struct Config {
     pub names: Vec<String>,
     /// Who is let in by a token, where the matcher requires one.
     pub doorkeeper: Doorkeeper,
+    /// Answers for an ACME server, given where a stream's listener only sends people to HTTPS.
+    pub challenges: Challenges,
     /// The bounds.
     pub limits: Limits,
 }

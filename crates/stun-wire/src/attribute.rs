@@ -65,6 +65,8 @@ impl AttributeType {
     pub const ADDRESS_ERROR_CODE: Self = Self(0x8001);
     /// RFC 8489 §14.11
     pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
+    /// RFC 8656 §18.13
+    pub const ICMP: Self = Self(0x8004);
     /// RFC 8489 §14.14
     pub const SOFTWARE: Self = Self(0x8022);
     /// RFC 8489 §14.15

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum ErrorCode {
+    /// 300: another server is to be asked; ALTERNATE-SERVER names it.
+    TryAlternate = 300,
     /// 400: malformed, or not allowed in this state.
     BadRequest = 400,
     /// 401: no or wrong credentials.

@@ -53,6 +53,8 @@ pub struct Config {
     pub relay_ports: RangeInclusive<u16>,
     /// Whether channel numbers above 0x4FFF are taken, as RFC 5766 had them, for clients older than RFC 8656.
     pub old_channels: bool,
+    /// Whether clients with real relay sockets are told of ICMP errors.
+    pub icmp: bool,
     /// The key to mobility tickets, the same for all workers; `None`: allocations do not move.
     pub mobility: Option<TicketKey>,
     /// The longest lifetime that a client may ask for; not below

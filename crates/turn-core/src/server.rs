@@ -4,7 +4,9 @@
 mod allocate;
 mod authenticate;
 mod binding;
+mod drain;
 mod forward;
+mod icmp;
 mod links;
 mod mobility;
 mod permit;
@@ -13,6 +15,7 @@ mod reserve;
 mod share;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -64,6 +67,7 @@ pub struct Server {
     lifetime_max: Duration,
     relay_ports: RangeInclusive<u16>,
     old_channels: bool,
+    icmp: bool,
     credentials: Credentials,
     algorithms: Algorithms,
     nonces: Nonces,
@@ -95,6 +99,8 @@ pub struct Server {
     early: Vec<(u16, Notice)>,
     ended: KeyedMap<SessionId, u64>,
     ended_order: VecDeque<SessionId>,
+    /// While the server drains: the servers that newcomers are sent to.
+    drain: Option<Vec<SocketAddr>>,
     /// Notices of this worker to itself.
     inbox: VecDeque<Notice>,
     events: VecDeque<Event>,
@@ -133,6 +139,7 @@ impl Server {
             lifetime_max: config.lifetime_max,
             relay_ports,
             old_channels: config.old_channels,
+            icmp: config.icmp,
             credentials,
             algorithms,
             nonces,
@@ -157,6 +164,7 @@ impl Server {
             early: Vec::new(),
             ended: IndexMap::with_hasher(keyed),
             ended_order: VecDeque::new(),
+            drain: None,
             inbox: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -332,6 +340,9 @@ impl Server {
             Ok(request) => request,
             Err(verdict) => return verdict,
         };
+        if message.method() == Method::ALLOCATE && self.turns_away(&request) {
+            return self.turn_away(&request, reply);
+        }
         let done = match message.method() {
             Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {
                 Err(ErrorCode::AllocationMismatch)

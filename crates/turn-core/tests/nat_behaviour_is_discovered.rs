@@ -41,6 +41,7 @@ fn server(known_as: [IpAddr; 2]) -> Server {
         answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
         relay_ports: 49152..=65535,
         old_channels: false,
+        icmp: false,
         mobility: None,
         lifetime_max: Duration::from_secs(3600),
         worker: WorkerId(0),

@@ -62,7 +62,7 @@ impl Appliance {
             "version = 1\n\
              [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = []\n\
              local = [\"{local}\"]\nadmin = \"{admin}\"\n\
-             [server]\nworkers = 2\n\
+             [server]\nworkers = 2\ndrain_s = 30\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              secret_file = \"secrets\"\n{relay}\n\
              user = [\n\
@@ -70,20 +70,32 @@ impl Appliance {
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
              ]\n"
         );
-        let file = folder.join("ginnel.toml");
-        write_private(&file, &configuration);
-        let log = fs::File::create(folder.join("log")).expect("a log file in a folder of ours");
-        let process = Command::new(binary())
-            .args(["serve", "--config"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("the binary; build it: cargo build --release -p ginnel");
+        Self::start_in(folder, &configuration, [turn, turns, local, admin])
+    }
+
+    /// Starts one with a whole configuration in a folder that it takes over. The configuration names the
+    /// addresses: of `turn`, `turns`, `local` and `admin`.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn start_in(folder: PathBuf, configuration: &str, addresses: [SocketAddr; 4]) -> Self {
+        write_private(&folder.join("ginnel.toml"), configuration);
+        let process = serve(&folder);
+        let [turn, turns, local, admin] = addresses;
         let mut appliance = Self { process, folder, turn, turns, local, admin };
         appliance.wait_until_ready();
         appliance
+    }
+
+    /// Stops it at once and starts it again as it was.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn restart(&mut self) {
+        self.process.kill().expect("a child of ours");
+        self.process.wait().expect("a child of ours");
+        self.process = serve(&self.folder);
+        self.wait_until_ready();
     }
 
     /// The value of a metric, summed over its labels.
@@ -121,6 +133,35 @@ impl Appliance {
         (name.to_owned(), password.to_owned())
     }
 
+    /// Asks it to stop.
+    ///
+    /// # Panics
+    /// Where it runs no more.
+    pub fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "{}", self.log());
+    }
+
+    /// The code that it ends with.
+    ///
+    /// # Panics
+    /// Where it has not ended within ten seconds, or ends by a signal.
+    pub fn ended(&mut self) -> i32 {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.process.try_wait().expect("a child of ours") {
+                return status.code().expect("an end of its own");
+            }
+            assert!(Instant::now() < deadline, "it does not end\n{}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether `/readyz` says so.
+    pub fn is_ready(&self) -> bool {
+        self.ask("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200"))
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -128,7 +169,7 @@ impl Appliance {
 
     fn wait_until_ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.ask("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200")) {
+        while !self.is_ready() {
             let ended: Option<ExitStatus> = self.process.try_wait().expect("a child of ours");
             assert!(ended.is_none() && Instant::now() < deadline, "not ready: {ended:?}\n{}", self.log());
             std::thread::yield_now();
@@ -152,6 +193,18 @@ impl Drop for Appliance {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn serve(folder: &Path) -> Child {
+    let log = fs::File::create(folder.join("log")).expect("a log file in a folder of ours");
+    Command::new(binary())
+        .args(["serve", "--config"])
+        .arg(folder.join("ginnel.toml"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        .spawn()
+        .expect("the binary; build it: cargo build --release -p ginnel")
 }
 
 /// A UDP socket on loopback that sends every datagram back, on a thread of its own, until the process ends.
@@ -209,7 +262,11 @@ pub fn free_port(ips: &[IpAddr]) -> u16 {
     (0..100).map(|_| free_udp(ips[0]).port()).find(|port| free(*port)).expect("a port free on all of them")
 }
 
-fn free_tcp(ip: IpAddr) -> SocketAddr {
+/// A TCP port that nobody uses at the moment.
+///
+/// # Panics
+/// Where there is none.
+pub fn free_tcp(ip: IpAddr) -> SocketAddr {
     let listener = TcpListener::bind(SocketAddr::new(ip, 0)).expect("a free port");
     listener.local_addr().expect("a bound socket")
 }
@@ -221,7 +278,11 @@ fn binary() -> PathBuf {
     )
 }
 
-fn fresh_folder() -> PathBuf {
+/// A folder of its own in the temporary place.
+///
+/// # Panics
+/// Where none can be made.
+pub fn fresh_folder() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("ginnel-interop-{}-{number}", std::process::id()));
@@ -250,4 +311,5 @@ pub const OLD_SECRET: &str = "the-one-that-others-still-have";
 /// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
 pub const PASSWORD: &str = "known-to-every-test";
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// This machine, over IPv4.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use stun_wire::Message;
 use turn_core::{
-    ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Handover, Hop, ListenerId,
-    LocalIp, Notice, Now, Owner, PeerAddr, Server, SessionId, Verdict, WorkerId,
+    ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Handover, Hop, IcmpError,
+    ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Server, SessionId, Verdict, WorkerId,
 };
 
 use crate::client::code_of;
@@ -95,6 +95,20 @@ impl Relay {
         for worker in 0..self.workers() {
             self.servers[usize::from(worker)].handle_session_ended(now, session, until_unix_s);
             self.carry_out_events(now.mono, WorkerId(worker));
+        }
+    }
+
+    /// An ICMP error about a datagram that left the relay socket with this port; nothing where it is closed.
+    pub fn handle_icmp(&mut self, now: Now, port: u16, peer: SocketAddr, error: IcmpError) {
+        let Some(&worker) = self.sockets.get(&port) else { return };
+        self.servers[usize::from(worker.0)].handle_icmp(now, port, PeerAddr(peer), error);
+        self.carry_out_events(now.mono, worker);
+    }
+
+    /// Lets all workers turn newcomers away.
+    pub fn drain(&mut self, alternates: &[SocketAddr]) {
+        for server in &mut self.servers {
+            server.handle_drain(alternates);
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
-    Directory, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret, Side,
-    StaticUser, TicketKey, WorkerId,
+    Directory, IcmpError, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret,
+    Side, StaticUser, TicketKey, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -82,6 +82,11 @@ impl World {
     /// A user of [`Setup::users`], on a wire.
     pub fn user(&mut self, name: &str) -> ClientId {
         self.client(&user_credential(name))
+    }
+
+    /// A user of [`Setup::users`], on a wire, with exactly this address.
+    pub fn user_with_address(&mut self, name: &str, address: SocketAddr) -> ClientId {
+        self.client_with_address(address, &user_credential(name))
     }
 
     /// A client on a wire, in a network of its own.
@@ -263,6 +268,18 @@ impl World {
     pub fn throw(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         self.put_on_the_wire(self.now, Packet { from, to, datagram: datagram.to_vec() });
         self.drive(self.now);
+    }
+
+    /// Tells the relay that a datagram of the relay socket with this port did not reach `peer`.
+    pub fn icmp(&mut self, port: u16, peer: SocketAddr, error: IcmpError) {
+        let now = self.clock();
+        self.relay.handle_icmp(now, port, peer, error);
+        self.drive(self.now);
+    }
+
+    /// Lets the relay turn newcomers away.
+    pub fn drain(&mut self, alternates: &[SocketAddr]) {
+        self.relay.drain(alternates);
     }
 
     /// Ends a session on all workers, as the matcher does when one of the two leaves.
@@ -465,6 +482,8 @@ pub struct Setup {
     pub deny: Vec<AddressRange>,
     /// Whether channel numbers of RFC 5766 are taken.
     pub old_channels: bool,
+    /// [`Config::icmp`]
+    pub icmp: bool,
     /// Whether allocations move.
     pub mobility: bool,
     /// How many allocations there may be.
@@ -490,6 +509,7 @@ impl Setup {
             allow: Vec::new(),
             deny: Vec::new(),
             old_channels: false,
+            icmp: false,
             mobility: true,
             limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
             own_ips: vec![RELAY_V4, RELAY_V6],
@@ -525,6 +545,7 @@ impl Setup {
             answers: self.answers,
             relay_ports: RELAY_PORTS,
             old_channels: self.old_channels,
+            icmp: self.icmp,
             mobility: self.mobility.then(|| TicketKey::new(SESSION_KEY)),
             lifetime_max: Duration::from_secs(3600),
             worker,

@@ -166,10 +166,18 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Relay threads; 0: one per core.",
     },
     Key {
+        path: "server.drain_s",
+        kind: Kind::Number { min: 0, max: 86_400 },
+        default: "0",
+        meaning: "How long SIGTERM waits for the last allocation to end, in seconds; meanwhile /readyz says \
+                  no, the page takes no new visitors, and a second signal ends the wait.",
+    },
+    Key {
         path: "tls.mode",
-        kind: Kind::Choice(&["self-signed", "files"]),
+        kind: Kind::Choice(&["self-signed", "files", "acme"]),
         default: r#""self-signed""#,
-        meaning: "Where the certificate of `listen.web` comes from: made at start, or from files.",
+        meaning: "Where the certificate of `listen.web` comes from: made by us, from files, or from an ACME \
+                  server.",
     },
     Key {
         path: "tls.certificate",
@@ -189,6 +197,27 @@ pub(crate) const KEYS: &[Key] = &[
         default: r#""""#,
         meaning: "Folder in which certificates that were made or obtained outlive a restart, ours alone; \
                   empty: `$STATE_DIRECTORY` if there is one, else they live in memory.",
+    },
+    Key {
+        path: "tls.acme.directory",
+        kind: Kind::Text,
+        default: r#""https://acme-v02.api.letsencrypt.org/directory""#,
+        meaning: "URL of the ACME server's directory; with mode = \"acme\" you agree to its terms. It must \
+                  reach us by every one of `server.names`: by `listen.http` on port 80 if that is set, else \
+                  by `listen.web` on port 443.",
+    },
+    Key {
+        path: "tls.acme.contact",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "Mail address that the ACME server may write to; may be empty.",
+    },
+    Key {
+        path: "tls.acme.root",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "PEM file with the CA certificate of a private ACME server; empty: those that this machine \
+                  trusts.",
     },
     Key {
         path: "relay.realm",
@@ -228,6 +257,13 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Admits channel numbers 0x5000-0x7FFF, for clients older than RFC 8656.",
     },
     Key {
+        path: "relay.icmp",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Tells \"public\" credentials what ICMP says of their packets: closed ports, path MTU; \
+                  whoever has one can then find out which ports are closed.",
+    },
+    Key {
         path: "relay.nat_discovery",
         kind: Kind::Switch,
         default: "false",
@@ -246,6 +282,13 @@ pub(crate) const KEYS: &[Key] = &[
         default: "true",
         meaning: "Lets clients that ask for it (RFC 8016; browsers do not) keep their relayed address when \
                   their own address changes.",
+    },
+    Key {
+        path: "relay.alternates",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "Another TURN server with the same users or secrets, at most one a family; while this one \
+                  stops, newcomers with such credentials are sent there (300 Try Alternate).",
     },
     Key {
         path: "relay.secret_file",
@@ -375,7 +418,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         path: "privacy.require_sealed",
         kind: Kind::Switch,
-        default: "false",
+        default: "true",
         meaning: "Whether set-ups must be sealed between the two, so that the server cannot read them; \
                   if not, it reads and checks those that are not.",
     },

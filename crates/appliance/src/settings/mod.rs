@@ -2,6 +2,7 @@
 //!
 //! Keys are listed in `keys.rs`; each section has its reader. Nothing is started here.
 
+mod acme;
 mod discovery;
 mod draft;
 mod keys;
@@ -29,6 +30,7 @@ use crate::limits::CONFIG_BYTES_MAX;
 use draft::Draft;
 use source::Folders;
 
+pub use acme::Acme;
 pub use discovery::Discovery;
 pub(crate) use draft::variable;
 pub use listen::Listen;
@@ -103,7 +105,7 @@ impl Settings {
         let mut notices = Vec::new();
         let listen = Listen::read(&mut draft, environment.ipv6, &mut notices);
         let server = Server::read(&mut draft);
-        let tls = Tls::read(&mut draft, &folders);
+        let tls = Tls::read(&mut draft, &folders, &listen, &server);
         let mut relay = Relay::read(&mut draft, &listen, &folders, &mut notices);
         relay.discovery = discovery::read(&mut draft, &listen, &server, &relay.ports);
         let (matching, privacy) = (Matching::read(&mut draft, &folders), Privacy::read(&draft));

@@ -2,6 +2,7 @@
 //!
 //! It reads the rules; `turn-core` applies them.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use turn_core::PasswordAlgorithm;
@@ -27,8 +28,12 @@ pub struct Relay {
     pub allow: Vec<Range>,
     /// Closed to `public` credentials; stronger than `allow`.
     pub deny: Vec<Range>,
+    /// Whether clients with relay sockets are told of ICMP errors.
+    pub icmp: bool,
     /// Whether channel numbers above 0x4FFF are admitted.
     pub old_channels: bool,
+    /// Where newcomers are sent while the relay drains, at most one a family.
+    pub alternates: Vec<SocketAddr>,
     /// Where NAT behaviour discovery is answered, at most once a family.
     pub discovery: Vec<Discovery>,
     /// Whether clients may take their allocations along to another address.
@@ -104,7 +109,9 @@ impl Relay {
             peers: Peers::parse(&draft.text("relay.peers")).expect("the key is a choice of these words"),
             allow: read_ranges(draft, "relay.allow"),
             deny: read_ranges(draft, "relay.deny"),
+            icmp: draft.switch("relay.icmp"),
             old_channels: draft.switch("relay.old_channels"),
+            alternates: read_alternates(draft),
             discovery: Vec::new(),
             mobility: draft.switch("relay.mobility"),
             shared_secrets: read_shared_secrets(draft, folders),
@@ -206,6 +213,29 @@ fn read_ranges(draft: &mut Draft, key: &str) -> Vec<Range> {
         }
     }
     ranges
+}
+
+fn read_alternates(draft: &mut Draft) -> Vec<SocketAddr> {
+    let key = "relay.alternates";
+    let mut servers: Vec<SocketAddr> = Vec::new();
+    for (text, place) in draft.texts(key) {
+        let server = text.parse::<SocketAddr>().ok().filter(|at| {
+            let canonical = at.ip().to_canonical() == at.ip();
+            canonical && !at.ip().is_unspecified() && !at.ip().is_multicast() && at.port() != 0
+        });
+        let Some(server) = server else {
+            let right =
+                "write an address and a port, like \"192.0.2.9:3478\"; a name cannot be told to clients";
+            draft.refuse(key, place, "is not the address of a server", right);
+            continue;
+        };
+        if servers.iter().any(|other| other.is_ipv4() == server.is_ipv4()) {
+            draft.refuse(key, place, "is a second server of its family", "keep one");
+            continue;
+        }
+        servers.push(server);
+    }
+    servers
 }
 
 fn read_algorithms(draft: &mut Draft, notices: &mut Vec<String>) -> Vec<PasswordAlgorithm> {

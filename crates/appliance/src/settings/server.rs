@@ -18,6 +18,8 @@ pub struct Server {
     pub origins: Vec<String>,
     /// Relay threads; 0: one per core.
     pub workers: usize,
+    /// How long a stop waits for the last allocation to end, in seconds.
+    pub drain_s: u32,
 }
 
 /// The address clients reach us by, where it is not one of ours.
@@ -70,7 +72,7 @@ impl Server {
             "is not a web origin",
             "write scheme, host and perhaps port, like \"https://chat.example.org\", without a path",
         );
-        Self { names, external, origins, workers }
+        Self { names, external, origins, workers, drain_s: draft.number("server.drain_s") }
     }
 }
 

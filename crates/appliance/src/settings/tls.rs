@@ -11,7 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
+use super::acme::Acme;
 use super::draft::Draft;
+use super::listen::Listen;
+use super::server::Server;
 use super::source::{Folders, Refusal, read, read_secret};
 use crate::limits::PEM_BYTES_MAX;
 
@@ -31,6 +34,8 @@ pub enum Source {
     SelfSigned,
     /// Read from files.
     Files(CertificateFiles),
+    /// Obtained from an ACME server; there is a state directory then.
+    Acme(Acme),
 }
 
 /// A certificate, its key, and the files they were read from.
@@ -45,28 +50,31 @@ pub struct CertificateFiles {
 }
 
 impl Tls {
-    pub(super) fn read(draft: &mut Draft, folders: &Folders) -> Self {
+    pub(super) fn read(draft: &mut Draft, folders: &Folders, listen: &Listen, server: &Server) -> Self {
         let state = folders.state(&draft.text("tls.state"));
-        Self { source: Source::read(draft, folders), state }
+        let source = if draft.text("tls.mode") == "acme" {
+            Source::refuse_files(draft);
+            Source::Acme(Acme::read(draft, folders, listen, server, state.is_some()))
+        } else {
+            Acme::refuse_unused(draft);
+            Source::read(draft, folders)
+        };
+        Self { source, state }
     }
 }
 
 impl Source {
     fn read(draft: &mut Draft, folders: &Folders) -> Self {
-        let files = draft.text("tls.mode") == "files";
-        let mut whole = files;
-        for key in ["tls.certificate", "tls.key"] {
-            let set = !draft.text(key).is_empty();
-            if set && !files {
-                let right = "set mode = \"files\", or remove it";
-                draft.refuse(key, draft.place(key), "is set, but tls.mode is \"self-signed\"", right);
-            } else if files && !set {
-                let right = format!("set {key} to the path of a PEM file");
-                draft.refuse(key, draft.place("tls.mode"), "is empty, but tls.mode is \"files\"", &right);
-                whole = false;
-            }
+        if draft.text("tls.mode") != "files" {
+            Self::refuse_files(draft);
+            return Self::SelfSigned;
         }
-        if !whole {
+        let missing = FILE_KEYS.map(|key| (key, draft.text(key).is_empty()));
+        for (key, _) in missing.iter().filter(|(_, is_missing)| *is_missing) {
+            let right = format!("set {key} to the path of a PEM file");
+            draft.refuse(key, draft.place("tls.mode"), "is empty, but tls.mode is \"files\"", &right);
+        }
+        if missing.iter().any(|(_, is_missing)| *is_missing) {
             return Self::SelfSigned;
         }
         let certificate = folders.resolve(&draft.text("tls.certificate"));
@@ -78,6 +86,15 @@ impl Source {
             Err((key, refusal)) => {
                 draft.refuse(key, draft.place(key), &refusal.wrong, &refusal.right);
                 Self::SelfSigned
+            }
+        }
+    }
+
+    fn refuse_files(draft: &mut Draft) {
+        for key in FILE_KEYS {
+            if !draft.text(key).is_empty() {
+                let wrong = format!("is set, but tls.mode is \"{}\"", draft.text("tls.mode"));
+                draft.refuse(key, draft.place(key), &wrong, "set mode = \"files\", or remove it");
             }
         }
     }
@@ -121,3 +138,5 @@ pub(crate) fn load_certificate(
         )),
     })
 }
+
+const FILE_KEYS: [&str; 2] = ["tls.certificate", "tls.key"];

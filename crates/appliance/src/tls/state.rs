@@ -83,6 +83,11 @@ impl State {
         })
     }
 
+    /// Forgets a file; one that cannot be removed is found again at the next reading.
+    pub(crate) fn remove(&self, name: &str) {
+        let _ = remove_file(self.path(name));
+    }
+
     fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let new = self.path(&format!("{name}.new"));
         // What a crash left half-written.

@@ -8,15 +8,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::challenges::{ACME_TLS, Challenges};
+
 /// One certificate for all listeners and all names.
 pub(crate) struct Store {
     current: RwLock<Arc<CertifiedKey>>,
+    challenges: Arc<Challenges>,
 }
 
 impl Store {
-    /// With its first certificate.
-    pub(crate) fn new(certified: Arc<CertifiedKey>) -> Self {
-        Self { current: RwLock::new(certified) }
+    /// With its first certificate, and with proofs for who looks for those.
+    pub(crate) fn new(certified: Arc<CertifiedKey>, challenges: Arc<Challenges>) -> Self {
+        Self { current: RwLock::new(certified), challenges }
     }
 
     /// The handshakes that begin from here on get this one.
@@ -31,7 +34,10 @@ impl Store {
 }
 
 impl ResolvesServerCert for Store {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if hello.alpn().is_some_and(|mut protocols| protocols.any(|protocol| protocol == ACME_TLS)) {
+            return self.challenges.of_handshake(&hello);
+        }
         Some(self.current())
     }
 }

@@ -9,4 +9,5 @@ mod credentials_are_minted;
 mod https_is_served_with_the_configured_certificate;
 mod serve_starts_and_stops;
 mod the_self_signed_certificate_outlives_a_restart;
+mod the_service_manager_is_told;
 mod tls;

@@ -1,8 +1,12 @@
 //! The system calls that no library we use makes. The only unsafe code of this crate.
 #![allow(unsafe_code)]
 
+mod icmp;
+
 use std::io;
 use std::os::fd::AsRawFd;
+
+pub(crate) use icmp::{next_error, report_errors};
 
 /// Whether the kernel fragments datagrams larger than the path takes, or sends them with "don't fragment".
 /// `quinn-udp` begins with the latter, as QUIC wants it; a relay passes on what it is given. What the

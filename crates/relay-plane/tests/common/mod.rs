@@ -17,7 +17,7 @@ const PASSWORD: &str = "known-to-this-test";
 pub(crate) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-pub(crate) fn start() -> Relay {
+pub(crate) fn start(icmp: bool) -> Relay {
     let all_of = |ip| AddressRange::new(ip, ip).expect("a range of one");
     Relay::start(Config {
         listen: vec![SocketAddr::new(V4, 0)],
@@ -39,6 +39,7 @@ pub(crate) fn start() -> Relay {
             answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
             relay_ports: 61_000..=65_535,
             old_channels: false,
+            icmp,
             mobility: Some(TicketKey::new([9; 32])),
             lifetime_max: Duration::from_secs(3600),
             worker: WorkerId(0),

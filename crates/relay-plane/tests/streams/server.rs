@@ -121,6 +121,7 @@ fn config(listen_streams: Vec<SocketAddr>) -> Config {
             answers: AnswerLimits { per_address_s: 10, per_prefix_s: 10 },
             relay_ports: 61_000..=65_535,
             old_channels: false,
+            icmp: false,
             mobility: None,
             lifetime_max: Duration::from_secs(3600),
             worker: WorkerId(0),

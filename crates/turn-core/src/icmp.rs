@@ -1,0 +1,33 @@
+//! What the network says about a packet that did not arrive, and which of it clients may be told.
+//! Not who is told. RFC 8656 §11.5, §18.13.
+
+use stun_wire::AddressFamily;
+
+/// An ICMP error about a datagram that left a relay socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IcmpError {
+    /// Its type, of ICMP or ICMPv6 as the datagram was of IPv4 or IPv6.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// The largest packet that the next link takes, where the error is about that; else 0.
+    pub mtu: u32,
+}
+
+impl IcmpError {
+    /// Whether clients are told of this type.
+    pub(crate) const fn is_for_clients(self, family: AddressFamily) -> bool {
+        //= RFC 8656 §11.5: the type is either 3 or 11 for an ICMPv4 packet or either 1, 2, or 3 for an ICMPv6
+        //= packet
+        match family {
+            AddressFamily::Ipv4 => matches!(self.kind, 3 | 11),
+            AddressFamily::Ipv6 => matches!(self.kind, 1..=3),
+        }
+    }
+
+    /// The value of the ICMP attribute.
+    pub(crate) const fn to_bytes(self) -> [u8; 8] {
+        let [a, b, c, d] = self.mtu.to_be_bytes();
+        [0, 0, self.kind, self.code, a, b, c, d]
+    }
+}
