@@ -23,6 +23,7 @@ mod nat;
 mod random;
 mod relay;
 mod request;
+mod setup;
 mod transaction;
 mod world;
 
@@ -34,7 +35,8 @@ pub use nat::{Dependence, Nat, NatKind};
 pub use random::Random;
 pub use relay::{Outcome, Packet, Relay};
 pub use request::{Request, Signature};
+pub use setup::Setup;
 pub use turn_core::{
     Credential, DropReason, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SharedSecret, Side,
 };
-pub use world::{ClientId, RELAY_PORT, RELAY_PORTS, RELAY_V4, RELAY_V6, Setup, SiteId, World};
+pub use world::{ClientId, RELAY_PORT, RELAY_PORTS, RELAY_V4, RELAY_V6, SiteId, World};

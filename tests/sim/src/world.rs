@@ -6,11 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use stun_wire::{AttributeType, Method};
-use turn_core::{
-    AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Config, Credential,
-    Directory, IcmpError, Now, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SessionKey, SharedSecret,
-    Side, StaticUser, TicketKey, WorkerId,
-};
+use turn_core::{Credential, Directory, IcmpError, Now, Owner, SessionId, SessionKey, Side, WorkerId};
 
 use crate::client::{Client, Failure, Granted, Heard};
 use crate::link::Link;
@@ -18,6 +14,7 @@ use crate::nat::{Nat, NatKind};
 use crate::random::Random;
 use crate::relay::{Outcome, Packet, Relay};
 use crate::request::Request;
+use crate::setup::{SESSION_KEY, Setup, user_credential};
 
 /// Everybody and everything, from one seed.
 ///
@@ -462,98 +459,6 @@ impl World {
     }
 }
 
-/// What is settled before a world begins. The limits are those of the default configuration.
-pub struct Setup {
-    /// All chance comes from it.
-    pub seed: u64,
-    /// How many workers the relay has.
-    pub workers: u16,
-    /// What clients may make keys with.
-    pub password_algorithms: Vec<PasswordAlgorithm>,
-    /// What holders of session credentials may reach.
-    pub session_peers: PeerPolicy,
-    /// Secrets shared with other software.
-    pub shared_secrets: Vec<&'static str>,
-    /// Static users; their passwords follow from their names.
-    pub users: Vec<(&'static str, PeerPolicy)>,
-    /// Ranges opened to `public` users.
-    pub allow: Vec<AddressRange>,
-    /// Ranges closed to `public` users.
-    pub deny: Vec<AddressRange>,
-    /// Whether channel numbers of RFC 5766 are taken.
-    pub old_channels: bool,
-    /// [`Config::icmp`]
-    pub icmp: bool,
-    /// Whether allocations move.
-    pub mobility: bool,
-    /// How many allocations there may be.
-    pub limits: AllocationLimits,
-    /// The relay's addresses.
-    pub own_ips: Vec<IpAddr>,
-    /// How much may pass.
-    pub bandwidth: BandwidthLimits,
-    /// How many answers unproved senders may get; lifted by default.
-    pub answers: AnswerLimits,
-}
-
-impl Setup {
-    /// Two workers, sessions for partners only, and one `public` user named `user`.
-    pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            workers: 2,
-            password_algorithms: vec![PasswordAlgorithm::Md5],
-            session_peers: PeerPolicy::Partner,
-            shared_secrets: Vec::new(),
-            users: vec![("user", PeerPolicy::Public)],
-            allow: Vec::new(),
-            deny: Vec::new(),
-            old_channels: false,
-            icmp: false,
-            mobility: true,
-            limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
-            own_ips: vec![RELAY_V4, RELAY_V6],
-            bandwidth: BandwidthLimits::default(),
-            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
-        }
-    }
-
-    /// What a server of this worker is told, for a test that drives one by itself.
-    pub fn config(&self, worker: WorkerId) -> Config {
-        let users = self.users.iter().map(|(name, peers)| {
-            let credential = user_credential(name);
-            StaticUser::new(&credential.username, REALM, &credential.password, *peers)
-        });
-        let secrets = self.shared_secrets.iter();
-        Config {
-            realm: REALM.into(),
-            session_key: SessionKey::new(SESSION_KEY),
-            password_algorithms: self.password_algorithms.clone(),
-            session_peers: self.session_peers,
-            shared_secrets: secrets.map(|secret| SharedSecret::new(secret.as_bytes())).collect(),
-            users: users.collect(),
-            addresses: AddressPolicy {
-                allow: self.allow.clone(),
-                deny: self.deny.clone(),
-                listening: [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
-                    .map(|ip| SocketAddr::new(ip, RELAY_PORT))
-                    .to_vec(),
-                own_ips: self.own_ips.clone(),
-            },
-            external: Vec::new(),
-            discovery: Vec::new(),
-            answers: self.answers,
-            relay_ports: RELAY_PORTS,
-            old_channels: self.old_channels,
-            icmp: self.icmp,
-            mobility: self.mobility.then(|| TicketKey::new(SESSION_KEY)),
-            lifetime_max: Duration::from_secs(3600),
-            worker,
-            workers: self.workers,
-        }
-    }
-}
-
 /// Names a client of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(usize);
@@ -577,10 +482,6 @@ struct Person {
     client: Client,
 }
 
-fn user_credential(name: &str) -> Credential {
-    Credential { username: name.into(), password: format!("the password of {name}") }
-}
-
 /// The relay's IPv4 address.
 pub const RELAY_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
@@ -598,10 +499,6 @@ const START: Duration = Duration::from_secs(1000);
 
 /// What the wall clock said at the relay's start.
 const UNIX_START_S: u64 = 1_800_000_000;
-
-const REALM: &str = "ginnel";
-
-const SESSION_KEY: [u8; 32] = [7; 32];
 
 /// A record that nobody takes stops growing.
 const RECORD_PACKETS_MAX: usize = 10_000;
