@@ -108,7 +108,8 @@ impl Appliance {
         };
         let (turn, turn_queue) = open(TURN, &listen.turn, None)?;
         let (turns, turns_queue) = open(TURNS, &listen.turns, Some(certificates.tcp(&TURN_ALPN)))?;
-        let both = [&[b"http/1.1".as_slice()], &TURN_ALPN[..]].concat();
+        // Ours decides: who offers TURN at all speaks it, also where HTTP is offered before it.
+        let both = [&TURN_ALPN[..], &[b"http/1.1"]].concat();
         let on_web = ports::free_for_both(&listen.web);
         let (web, web_queue) = open(WEB, &on_web, Some(certificates.tcp(&both)))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
@@ -412,7 +413,7 @@ const TURN_LISTENERS: usize = 2;
 const WEB: Listener = Listener {
     key: relay::WEB_KEY,
     name: "web",
-    service: "HTTPS, WebSocket, TURN over TLS",
+    service: "HTTPS, TURN",
     protocol: None,
     caps: Caps {
         open: WEB_CONNECTIONS_MAX,

@@ -14,15 +14,17 @@ export class Browser {
   #visitors = [];
 
   /**
-   * @param {{ devices?: boolean, allow?: boolean, udp?: boolean }} [options]
+   * @param {{ devices?: boolean, allow?: boolean, udp?: boolean, home?: string }} [options]
    *   `devices`: are there a camera and a microphone; `allow`: does the person allow them;
-   *   `udp`: may calls use UDP (a VPN or a privacy extension forbids it just like this)
+   *   `udp`: may calls use UDP (a VPN or a privacy extension forbids it just like this);
+   *   `home`: the home directory of whoever runs it, where trusted certificates are
    */
-  static async launch({ devices = true, allow = true, udp = true } = {}) {
+  static async launch({ devices = true, allow = true, udp = true, home = process.env.HOME } = {}) {
     const browser = new Browser();
     browser.#browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       headless: true,
+      env: { ...process.env, HOME: home },
       args: [
         ...SWITCHES,
         ...(devices ? ["--use-fake-device-for-media-stream"] : []),
@@ -33,9 +35,12 @@ export class Browser {
     return browser;
   }
 
-  /** Somebody opens the page. */
-  async visit(url, { viewport = { width: 1280, height: 800 }, colorScheme = "light" } = {}) {
+  /** Somebody opens the page, and of the relay's URLs uses those only that match `relay`. */
+  async visit(url, { viewport = { width: 1280, height: 800 }, colorScheme = "light", relay = "" } = {}) {
     const context = await this.#browser.newContext({ viewport, colorScheme, permissions: [] });
+    await context.addInitScript((pattern) => {
+      window.relayUrls = new RegExp(pattern);
+    }, relay);
     const visitor = await Visitor.arrive(context, url);
     this.#visitors.push(visitor);
     return visitor;
@@ -166,7 +171,9 @@ function watchFromInside() {
   const watched = { calls: [], delivered: [], violations: [], tracks: [] };
   window.RTCPeerConnection = class extends Native {
     constructor(configuration) {
-      super(configuration);
+      const isWanted = (url) => window.relayUrls.test(url);
+      const matching = (server) => ({ ...server, urls: server.urls.filter(isWanted) });
+      super({ ...configuration, iceServers: configuration.iceServers.map(matching) });
       watched.calls.push({ pc: this, configuration });
     }
     setRemoteDescription(description) {
@@ -207,6 +214,7 @@ async function newestCall() {
     audioEnergy: inbound("audio").totalAudioEnergy ?? 0,
     bytesReceived: transport.bytesReceived ?? 0,
     localType: one(pair.localCandidateId)?.candidateType,
+    relayProtocol: one(pair.localCandidateId)?.relayProtocol,
     remoteType: one(pair.remoteCandidateId)?.candidateType,
     policy: configuration.iceTransportPolicy,
     ice: configuration.iceServers,

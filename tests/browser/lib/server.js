@@ -28,6 +28,7 @@ export class Server {
     const server = new Server(more);
     server.#ports = {
       turn: await freePort("udp"),
+      turns: await freePort(),
       web: await freePort(),
       local: await freePort(),
       admin: await freePort(),
@@ -71,6 +72,11 @@ export class Server {
     return `http://localhost:${this.#ports.local}/`;
   }
 
+  /** The port of a listener, by its key in `[listen]`. */
+  port(key) {
+    return this.#ports[key];
+  }
+
   /** The lines of its log. */
   logLines() {
     return this.#log()
@@ -89,13 +95,13 @@ export class Server {
   }
 
   #configuration() {
-    const { turn, web, local, admin } = this.#ports;
+    const { turn, turns, web, local, admin } = this.#ports;
     return [
       "version = 1",
       "",
       "[listen]",
       `turn = ["127.0.0.1:${turn}"]`,
-      "turns = []",
+      `turns = ["127.0.0.1:${turns}"]`,
       `web = ["127.0.0.1:${web}"]`,
       `local = ["127.0.0.1:${local}"]`,
       `admin = "127.0.0.1:${admin}"`,
