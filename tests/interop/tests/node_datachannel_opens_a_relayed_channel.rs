@@ -1,10 +1,9 @@
 //! node-datachannel (libdatachannel on libjuice) opens a data channel between two peers that may use relayed
 //! candidates only.
 
-use std::net::IpAddr;
 use std::path::Path;
 
-use interop::{APPLIANCE_USER, Appliance, PASSWORD, limited};
+use interop::{APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, limited};
 
 #[test]
 fn with_what_every_client_knows() {
@@ -17,7 +16,7 @@ fn where_sha256_is_offered_too() {
 }
 
 fn opens_a_channel(relay: &str) {
-    let ip: IpAddr = "127.0.0.1".parse().unwrap();
+    let ip = LOOPBACK;
     let appliance = Appliance::start_with(ip, relay);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (host, port) = (appliance.turn.ip().to_string(), appliance.turn.port().to_string());
