@@ -28,7 +28,7 @@ export class Server {
     const server = new Server(more);
     server.#ports = {
       turn: await freePort("udp"),
-      web: await freePort(),
+      web: await freePort("udp"),
       local: await freePort(),
       admin: await freePort(),
     };
@@ -69,6 +69,11 @@ export class Server {
   /** What a person on this machine opens. */
   get url() {
     return `http://localhost:${this.#ports.local}/`;
+  }
+
+  /** The same over HTTPS, with a certificate that nobody trusts. */
+  get secureUrl() {
+    return `https://127.0.0.1:${this.#ports.web}/`;
   }
 
   /** The lines of its log. */
