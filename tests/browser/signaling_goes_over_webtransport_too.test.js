@@ -1,6 +1,6 @@
 /**
- * Where no WebSocket gets through, people meet all the same: over WebTransport, whose certificate the page knows
- * by its hash.
+ * Where no WebSocket gets through, people meet all the same: over WebTransport, whose certificate the page
+ * knows by its hash.
  */
 
 import assert from "node:assert/strict";

@@ -58,7 +58,7 @@ impl<F: Farewell> Transport for Stream<F> {
         let code = match end {
             End::Lost | End::PeerClosed => F::NOTHING,
             End::Close(code, reason) => {
-                // Closing the connection throws away what has not arrived: first the last words, then the end.
+                // A close throws away what has not arrived: first the last words, then the end.
                 if self.send.finish().is_ok() {
                     let _ = self.send.stopped().await;
                 }

@@ -215,7 +215,7 @@ fn transport_config(ping_ms: u64) -> TransportConfig {
         .receive_window(VarInt::from_u32(QUIC_RECEIVE_BYTES_MAX))
         .send_window(QUIC_SEND_BYTES_MAX)
         .crypto_buffer_size(QUIC_CRYPTO_BYTES_MAX)
-        // HTTP/3 says that it takes datagrams, or browsers open no session (RFC 9297 §2.1.1). Nobody sends any.
+        // HTTP/3 says that it takes datagrams, or browsers open no session (RFC 9297 §2.1.1).
         .datagram_receive_buffer_size(Some(QUIC_DATAGRAM_BYTES_MAX))
         .datagram_send_buffer_size(QUIC_DATAGRAM_BYTES_MAX)
         .keep_alive_interval(Some(Duration::from_millis(ping_ms)))

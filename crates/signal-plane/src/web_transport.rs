@@ -1,8 +1,8 @@
 //! WebTransport over HTTP/3: one session on each connection, opened at `/signal` (RFC 9114, RFC 9220,
 //! draft-ietf-webtrans-http3).
 //!
-//! No page is served here, no push, no dynamic table, and no datagram is read. The bytes of settings, requests
-//! and capsules are `web_transport_proto`'s.
+//! No page is served here, no push, no dynamic table, and no datagram is read. The bytes of settings,
+//! requests and capsules are `web_transport_proto`'s.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

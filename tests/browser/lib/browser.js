@@ -34,15 +34,15 @@ export class Browser {
   }
 
   /**
-   * Somebody opens the page. `webSockets`: do they get through, which they do not in some offices. A certificate that nobody trusts is
-   * accepted, as people do; that says nothing to QUIC.
+   * Somebody opens the page. `webSockets`: do they get through, which they do not in some offices. A
+   * certificate that nobody trusts is accepted, as people do; QUIC does not hear of that.
    */
   async visit(
     url,
     { viewport = { width: 1280, height: 800 }, colorScheme = "light", webSockets = true } = {},
   ) {
-    const ignoreHTTPSErrors = true;
-    const context = await this.#browser.newContext({ viewport, colorScheme, permissions: [], ignoreHTTPSErrors });
+    const settings = { viewport, colorScheme, permissions: [], ignoreHTTPSErrors: true };
+    const context = await this.#browser.newContext(settings);
     if (!webSockets) await context.addInitScript(withoutWebSockets);
     const visitor = await Visitor.arrive(context, url);
     this.#visitors.push(visitor);

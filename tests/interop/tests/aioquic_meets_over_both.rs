@@ -1,5 +1,5 @@
-//! aioquic, a QUIC library for Python, speaks the signaling: without HTTP and in a WebTransport session, and the
-//! two meet.
+//! aioquic, a QUIC library for Python, speaks the signaling: without HTTP and in a WebTransport session, and
+//! the two meet.
 
 use std::path::Path;
 
