@@ -37,6 +37,13 @@ pub(crate) async fn control(connection: &Connection, settled: oneshot::Sender<()
     }
 }
 
+/// Ends a connection, unless it has ended: why it did must not be overwritten.
+pub(crate) fn end(connection: &Connection, code: VarInt) {
+    if connection.close_reason().is_none() {
+        connection.close(code, b"");
+    }
+}
+
 /// What a connection may have but once.
 struct Seen {
     kinds: Vec<StreamUni>,

@@ -5,6 +5,7 @@
 
 use match_core::ErrorCode;
 use match_core::limits::MESSAGE_BYTES_MAX;
+use quinn::ConnectionError::ApplicationClosed;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -27,6 +28,11 @@ pub(crate) trait Farewell: Send {
     /// The code of a close with nothing to say.
     const NOTHING: VarInt;
 
+    /// Returns when the peer says goodbye by other means than the stream. May be dropped and called again.
+    fn heard(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// Says goodbye; what it sends must reach the peer before the connection is closed with this code.
     fn say(&mut self, code: u16, reason: &str) -> impl Future<Output = VarInt> + Send;
 }
@@ -43,7 +49,17 @@ impl<F: Farewell> Transport for Stream<F> {
     const NEEDS_PINGS: bool = false;
 
     async fn receive(&mut self) -> Received {
-        self.reader.next().await
+        let received = tokio::select! {
+            received = self.reader.next() => received,
+            () = self.farewell.heard() => Received::Closed,
+        };
+        match received {
+            // A close on purpose carries a code of the application's.
+            Received::Lost if matches!(self.connection.close_reason(), Some(ApplicationClosed(_))) => {
+                Received::Closed
+            }
+            received => received,
+        }
     }
 
     async fn send(&mut self, text: Utf8Bytes) -> Result<(), Lost> {

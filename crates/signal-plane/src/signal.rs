@@ -160,8 +160,8 @@ impl Signal {
         quic::serve(&self.0, socket, tls)
     }
 
-    /// Tells pages that come over TLS that WebTransport is to be had at their host and port. `hashes`: SHA-256
-    /// of the certificates served there now and next; none where the browser trusts them anyway.
+    /// Tells pages that come over TLS that WebTransport is to be had at their host and port. `hashes`:
+    /// SHA-256 of the certificates served there now and next; none where the browser trusts them anyway.
     pub fn offer_web_transport(&self, hashes: impl Fn() -> Vec<[u8; 32]> + Send + Sync + 'static) {
         self.0.transports.offer(Box::new(hashes));
     }

@@ -29,7 +29,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, connection: Connection) {
     let (settled, is_settled) = oneshot::channel();
     let control = async {
         let code = http3::control(&connection, settled).await;
-        connection.close(code, b"");
+        http3::end(&connection, code);
         // The session sees the close, and ends in its own order.
         std::future::pending().await
     };
@@ -52,14 +52,20 @@ async fn session(inner: &Arc<Inner>, connection: &Connection, is_settled: onesho
         }
     };
     let Opened { stream, host, id, request: (answers, capsules) } = opened;
-    let farewell = CloseCapsule { request: answers };
+    let (goodbye, heard) = oneshot::channel();
+    let farewell = CloseCapsule { request: answers, heard };
     let others = async {
-        let code = tokio::select! {
-            () = until_closed(capsules) => http3::NO_ERROR,
-            code = turn_away(connection, id) => code,
-        };
-        connection.close(code, b"");
-        // The exchange sees the close, and ends in its own order.
+        tokio::select! {
+            () = until_closed(capsules) => {
+                // A connection that was lost says nothing, and its client may come back.
+                if connection.close_reason().is_none() {
+                    // It fails where the exchange has ended, which is what is asked of it.
+                    let _ = goodbye.send(());
+                }
+            }
+            code = turn_away(connection, id) => http3::end(connection, code),
+        }
+        // The exchange sees either, and ends in its own order.
         std::future::pending().await
     };
     tokio::select! {
@@ -219,10 +225,19 @@ async fn until_closed(request: RecvStream) {
 /// Says goodbye in a capsule on the request's stream.
 struct CloseCapsule {
     request: SendStream,
+    /// Of the client's own goodbye.
+    heard: oneshot::Receiver<()>,
 }
 
 impl Farewell for CloseCapsule {
     const NOTHING: VarInt = http3::NO_ERROR;
+
+    async fn heard(&mut self) {
+        if (&mut self.heard).await.is_err() {
+            // Nobody listens for it any more: the connection is ending another way.
+            std::future::pending().await
+        }
+    }
 
     async fn say(&mut self, code: u16, reason: &str) -> VarInt {
         let mut capsule = Vec::new();

@@ -70,7 +70,7 @@ async fn who_goes_away_is_missed_however_they_go() {
             1 => one.send.finish().unwrap(),
             _ => one.connection.close(0_u32.into(), b""),
         }
-        other.hear_a("gone").await;
+        assert_eq!(other.hear_a("gone").await["why"], "left");
     }
     server.counts("all gone", |counters| counters.quic.connections == 0).await;
 }

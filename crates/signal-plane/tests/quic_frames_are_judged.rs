@@ -62,6 +62,7 @@ async fn row_132_a_flood_of_messages_ends() {
 #[tokio::test]
 async fn row_131_who_does_not_read_is_dropped_and_the_partner_is_told() {
     let mut config = Config::default();
+    config.matcher.resume_s = 0;
     config.matcher.limits.burst_messages = 100_000;
     config.limits.outbound_bytes_max = 100_000;
     let server = Server::with(config).await;

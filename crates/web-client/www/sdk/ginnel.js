@@ -92,9 +92,9 @@ export class Ginnel extends Emitter {
   #devices = { microphone: false, camera: false };
 
   /**
-   * `url`: the server's `/signal`, by default beside the page. `exposure`: who may learn this side's address, by
-   * default what the server says; the stricter of both holds. `transports`: what may carry the signaling, in
-   * the order in which to try.
+   * `url`: the server's `/signal`, by default beside the page. `exposure`: who may learn this side's address,
+   * by default what the server says; the stricter of both holds. `transports`: what may carry the signaling,
+   * in the order in which to try.
    * @param {{
    *   url?: string | URL, exposure?: Exposure, transports?: import("./wire.js").Kind[],
    * }} [options]
