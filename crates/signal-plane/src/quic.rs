@@ -136,7 +136,8 @@ async fn raw(inner: &Arc<Inner>, connection: Connection, name: Option<String>) {
         Ok(Ok(stream)) => {
             let host = name.or_else(|| connection.local_ip().map(in_url)).unwrap_or_default();
             let transport = Stream::new(stream, connection.clone(), CloseFrame);
-            exchange::run(inner, transport, host.into()).await;
+            let address = Some(connection.remote_address().ip());
+            exchange::run(inner, transport, host.into(), address).await;
         }
         Ok(Err(_gone)) => {}
         Err(_late) => {

@@ -68,9 +68,11 @@ async fn session(inner: &Arc<Inner>, connection: &Connection, is_settled: onesho
         // The exchange sees either, and ends in its own order.
         std::future::pending().await
     };
+    let transport = Stream::new(stream, connection.clone(), farewell);
+    let address = Some(connection.remote_address().ip());
     tokio::select! {
         () = others => {}
-        () = exchange::run(inner, Stream::new(stream, connection.clone(), farewell), host) => {}
+        () = exchange::run(inner, transport, host, address) => {}
     }
 }
 
