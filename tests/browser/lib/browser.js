@@ -35,12 +35,21 @@ export class Browser {
     return browser;
   }
 
-  /** Somebody opens the page, and of the relay's URLs uses those only that match `relay`. */
-  async visit(url, { viewport = { width: 1280, height: 800 }, colorScheme = "light", relay = "" } = {}) {
-    const context = await this.#browser.newContext({ viewport, colorScheme, permissions: [] });
+  /**
+   * Somebody opens the page. `relay`: of the relay's URLs it uses those only that match; `webSockets`: do
+   * they get through, which they do not in some offices. A certificate that nobody trusts is accepted, as
+   * people do; QUIC does not hear of that.
+   */
+  async visit(
+    url,
+    { viewport = { width: 1280, height: 800 }, colorScheme = "light", relay = "", webSockets = true } = {},
+  ) {
+    const settings = { viewport, colorScheme, permissions: [], ignoreHTTPSErrors: true };
+    const context = await this.#browser.newContext(settings);
     await context.addInitScript((pattern) => {
       window.relayUrls = new RegExp(pattern);
     }, relay);
+    if (!webSockets) await context.addInitScript(withoutWebSockets);
     const visitor = await Visitor.arrive(context, url);
     this.#visitors.push(visitor);
     return visitor;
@@ -198,6 +207,20 @@ function watchFromInside() {
       return stream;
     };
   }
+}
+
+/** Every WebSocket fails, as it does behind a proxy that does not know them. */
+function withoutWebSockets() {
+  const Native = window.WebSocket;
+  window.WebSocket = class extends EventTarget {
+    static OPEN = Native.OPEN;
+    readyState = Native.CLOSED;
+    constructor() {
+      super();
+      setTimeout(() => this.dispatchEvent(new CloseEvent("close", { code: 1006 })));
+    }
+    close() {}
+  };
 }
 
 async function newestCall() {

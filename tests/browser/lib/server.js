@@ -29,7 +29,7 @@ export class Server {
     server.#ports = {
       turn: await freePort("udp"),
       turns: await freePort(),
-      web: await freePort(),
+      web: await freePort("udp"),
       local: await freePort(),
       admin: await freePort(),
     };
@@ -75,6 +75,11 @@ export class Server {
   /** The port of a listener, by its key in `[listen]`. */
   port(key) {
     return this.#ports[key];
+  }
+
+  /** The same over HTTPS, with a certificate that nobody trusts. */
+  get secureUrl() {
+    return `https://127.0.0.1:${this.#ports.web}/`;
   }
 
   /** The lines of its log. */

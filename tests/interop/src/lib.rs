@@ -22,7 +22,7 @@ pub struct Appliance {
     pub turns: SocketAddr,
     /// Where the page and the signaling answer, without TLS.
     pub local: SocketAddr,
-    /// Where HTTPS and TURN over TLS answer.
+    /// Where HTTPS and TURN over TLS answer, and QUIC over UDP.
     pub web: SocketAddr,
     /// Where `/metrics` answers.
     pub admin: SocketAddr,
@@ -53,7 +53,7 @@ impl Appliance {
         let folder = fresh_folder();
         let (turn, turns) = (listen[0], free_tcp(listen[0].ip()));
         let (local, admin) = (free_tcp(LOOPBACK), free_tcp(LOOPBACK));
-        let web = SocketAddr::new(LOOPBACK, free_port(&[LOOPBACK]));
+        let web = free_for_both();
         let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
         let listen = listen.join(", ");
         let password = folder.join("password");
@@ -272,6 +272,20 @@ pub fn free_port(ips: &[IpAddr]) -> u16 {
 pub fn free_tcp(ip: IpAddr) -> SocketAddr {
     let listener = TcpListener::bind(SocketAddr::new(ip, 0)).expect("a free port");
     listener.local_addr().expect("a bound socket")
+}
+
+/// Free for TCP and for UDP.
+fn free_for_both() -> SocketAddr {
+    let chosen = (0..100).map(|_| free_tcp(LOOPBACK)).find(|address| UdpSocket::bind(address).is_ok());
+    chosen.expect("a port free for both")
+}
+
+/// The interpreter with the libraries in it; `tests/run interop` makes it.
+pub fn python() -> PathBuf {
+    std::env::var_os("GINNEL_PYTHON").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python3"),
+        PathBuf::from,
+    )
 }
 
 fn binary() -> PathBuf {
