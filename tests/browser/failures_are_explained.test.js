@@ -72,7 +72,8 @@ test("who waits when the server goes away waits again when it is back", () =>
 test("a relay that cannot be reached is named as what it is", () =>
   scene(
     async ({ server, browser }) => {
-      const pages = [await browser.visit(server.url), await browser.visit(server.url)];
+      const relay = "transport=udp";
+      const pages = [await browser.visit(server.url, { relay }), await browser.visit(server.url, { relay })];
       for (const page of pages) await page.press("Start");
       // Whoever notices first leaves, and the other may hear of that before noticing anything.
       await Promise.any(pages.map((page) => page.sees("The relay could not be reached")));

@@ -64,6 +64,10 @@ pub struct SignalNumbers {
     pub messages: u64,
     /// Errors told to clients by code, since the start.
     pub errors_by_code: Vec<(&'static str, u64)>,
+    /// QUIC connections now.
+    pub quic_connections: u64,
+    /// QUIC handshakes by outcome, since the start.
+    pub quic_handshakes_by_outcome: Vec<(&'static str, u64)>,
     /// Connections and requests refused by reason, since the start.
     pub refusals_by_reason: Vec<(&'static str, u64)>,
 }
@@ -198,6 +202,13 @@ impl Page {
             &["code"],
             series(&numbers.errors_by_code),
         );
+        self.gauge("ginnel_quic_connections", "QUIC connections now.", numbers.quic_connections);
+        self.counters(
+            "ginnel_quic_handshakes_total",
+            "QUIC handshakes by outcome.",
+            &["outcome"],
+            series(&numbers.quic_handshakes_by_outcome),
+        );
         self.counters(
             "ginnel_signal_refusals_total",
             "Refused connections and requests by reason.",
@@ -316,6 +327,8 @@ mod tests {
             matches: 9,
             messages: 10,
             errors_by_code: vec![("bad-json", 13)],
+            quic_connections: 17,
+            quic_handshakes_by_outcome: vec![("retried", 18)],
             refusals_by_reason: vec![("origin", 14)],
         }));
         metrics
@@ -347,6 +360,8 @@ mod tests {
             "ginnel_signal_requests_total 16",
             "ginnel_signal_matches_total 9",
             "ginnel_signal_messages_total 10",
+            "ginnel_quic_connections 17",
+            "ginnel_quic_handshakes_total{outcome=\"retried\"} 18",
             "ginnel_signal_errors_total{code=\"bad-json\"} 13",
             "ginnel_signal_refusals_total{reason=\"origin\"} 14",
             "ginnel_connections{listener=\"web\"} 11",

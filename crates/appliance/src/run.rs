@@ -73,6 +73,9 @@ pub enum StartError {
     /// The relay could not be started for another reason.
     #[error(transparent)]
     Relay(relay_plane::StartError),
+    /// QUIC could not be started.
+    #[error(transparent)]
+    Quic(#[from] signal_plane::QuicError),
     /// The operating system has no randomness for secrets.
     #[error("the operating system gives no random numbers; check that getrandom(2) is permitted here")]
     Randomness,
@@ -108,7 +111,8 @@ impl Appliance {
         };
         let (turn, turn_queue) = open(TURN, &listen.turn, None)?;
         let (turns, turns_queue) = open(TURNS, &listen.turns, Some(certificates.tcp(&TURN_ALPN)))?;
-        let both = [&[b"http/1.1".as_slice()], &TURN_ALPN[..]].concat();
+        // Ours decides: who offers TURN at all speaks it, also where HTTP is offered before it.
+        let both = [&TURN_ALPN[..], &[b"http/1.1"]].concat();
         let on_web = ports::free_for_both(&listen.web);
         let (web, web_queue) = open(WEB, &on_web, Some(certificates.tcp(&both)))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
@@ -121,7 +125,8 @@ impl Appliance {
             web: web.addresses().to_vec(),
             others: [&http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect(),
         };
-        let (relay, signal) = start_relay_and_signal(settings, &tcp, certificates.challenges())?;
+        let (mut relay, signal) = start_relay_and_signal(settings, &tcp, certificates.challenges())?;
+        start_quic(&mut relay, &signal, &certificates)?;
         listening.splice(0..0, listening_udp(&relay, settings));
         let https = web.addresses().first().map(SocketAddr::port);
         let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
@@ -329,6 +334,19 @@ fn start_relay_and_signal(
     Ok((relay, signal))
 }
 
+/// The signaling over QUIC, on every address of `listen.web`.
+fn start_quic(relay: &mut Relay, signal: &Signal, certificates: &Certificates) -> Result<(), StartError> {
+    let tls = certificates.quic(&signal_plane::QUIC_PROTOCOLS);
+    let sockets = relay.take_quic();
+    if !sockets.is_empty() {
+        signal.offer_web_transport(certificates.hashes());
+    }
+    for socket in sockets {
+        signal.serve_quic(Arc::new(socket), &tls)?;
+    }
+    Ok(())
+}
+
 fn random() -> Result<[u8; 32], StartError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
@@ -365,6 +383,13 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
         matches: matcher.matches_total,
         messages: matcher.messages_total,
         errors_by_code: matcher.errors().map(|(code, number)| (code.label(), number)).collect(),
+        quic_connections: counters.quic.connections,
+        quic_handshakes_by_outcome: vec![
+            ("accepted", counters.quic.accepted_total),
+            ("failed", counters.quic.failed_total),
+            ("refused", counters.quic.refused_total),
+            ("retried", counters.quic.retried_total),
+        ],
         refusals_by_reason: counters.refusals().map(|(reason, number)| (reason.label(), number)).collect(),
     }
 }
@@ -420,7 +445,7 @@ const TURN_LISTENERS: usize = 2;
 const WEB: Listener = Listener {
     key: relay::WEB_KEY,
     name: "web",
-    service: "HTTPS, WebSocket, TURN over TLS",
+    service: "HTTPS, TURN",
     protocol: None,
     caps: Caps {
         open: WEB_CONNECTIONS_MAX,

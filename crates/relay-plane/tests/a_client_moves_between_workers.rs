@@ -38,7 +38,7 @@ fn data(client: &UdpSocket) -> Vec<u8> {
 fn closed(client: &UdpSocket) -> SocketAddr {
     let datagram = receive(client).0;
     let message = Message::parse(&datagram).expect("a message");
-    assert_eq!(message.find(AttributeType::ICMP), Some(&[0, 0, 3, 3, 0, 0, 0, 0][..]));
+    assert_eq!(message.find(AttributeType::ICMP), Some(&[0, 0, 3 << 1, 3, 0, 0, 0, 0][..]));
     let about = message.find(AttributeType::XOR_PEER_ADDRESS).expect("about whom");
     decode_xor_address(about, message.transaction_id()).expect("an address")
 }

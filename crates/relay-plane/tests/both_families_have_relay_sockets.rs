@@ -69,7 +69,7 @@ fn errors_about_closed_ports_are_told_where_that_is_wanted() {
             assert_eq!((indication.class(), indication.method()), (Class::Indication, Method::DATA));
             assert_eq!(indication.find(AttributeType::DATA), None);
             let icmp = indication.find(AttributeType::ICMP).expect("what ICMP said");
-            assert_eq!(icmp, [0, 0, told[0], told[1], 0, 0, 0, 0]);
+            assert_eq!(icmp, [0, 0, told[0] << 1, told[1], 0, 0, 0, 0], "seven bits of type, nine of code");
             let about = indication.find(AttributeType::XOR_PEER_ADDRESS).expect("about whom");
             assert_eq!(decode_xor_address(about, id), Ok(nobody));
             // The error of one datagram is not the next one's.

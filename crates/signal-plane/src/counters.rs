@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     /// The matcher's numbers; its errors include those told before it was asked.
     pub matcher: match_core::Counters,
-    /// Connections now, HTTP and WebSocket together.
+    /// Connections now, over TCP and QUIC together.
     pub connections: u64,
+    /// What became of QUIC handshakes.
+    pub quic: QuicCounters,
     /// Requests answered, those of [`Counters::refusals_total`] included.
     pub requests_total: u64,
     /// Refusals, in the order of [`Refusal::ALL`].
@@ -22,9 +24,26 @@ impl Counters {
     }
 }
 
+/// What became of QUIC handshakes; all but the first only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuicCounters {
+    /// Connections now.
+    pub connections: u64,
+    /// Handshakes that were finished.
+    pub accepted_total: u64,
+    /// Handshakes that failed or took too long.
+    pub failed_total: u64,
+    /// Handshakes that were refused: too many connections or handshakes.
+    pub refused_total: u64,
+    /// Clients that were asked to prove their address first.
+    pub retried_total: u64,
+}
+
 /// Why somebody was refused or dropped, alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
+    /// A frame that no client of ours sends: outside RFC 6455, binary, or not UTF-8.
+    Frame,
     /// As many connections as there may be.
     Full,
     /// A page of another origin.
@@ -45,13 +64,12 @@ pub enum Refusal {
     TooLarge,
     /// A host name that is not ours.
     UnknownHost,
-    /// A frame outside RFC 6455, or a binary one.
-    WebSocket,
 }
 
 impl Refusal {
     /// All of them, in order.
     pub const ALL: [Self; 11] = [
+        Self::Frame,
         Self::Full,
         Self::Origin,
         Self::PingTimeout,
@@ -62,12 +80,12 @@ impl Refusal {
         Self::TooFast,
         Self::TooLarge,
         Self::UnknownHost,
-        Self::WebSocket,
     ];
 
     /// As a metric's label.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Frame => "frame",
             Self::Full => "full",
             Self::Origin => "origin",
             Self::PingTimeout => "ping-timeout",
@@ -78,7 +96,6 @@ impl Refusal {
             Self::TooFast => "too-fast",
             Self::TooLarge => "too-large",
             Self::UnknownHost => "unknown-host",
-            Self::WebSocket => "websocket",
         }
     }
 }
@@ -87,6 +104,7 @@ impl Refusal {
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) requests: AtomicU64,
+    pub(crate) quic: SharedQuic,
     refusals: [AtomicU64; Refusal::ALL.len()],
     errors: [AtomicU64; match_core::ErrorCode::ALL.len()],
 }
@@ -107,7 +125,30 @@ impl Shared {
         }
         let requests_total = self.requests.load(Ordering::Relaxed);
         let refusals_total = std::array::from_fn(|i| self.refusals[i].load(Ordering::Relaxed));
-        Counters { matcher, connections, requests_total, refusals_total }
+        let quic = self.quic.snapshot();
+        Counters { matcher, connections, quic, requests_total, refusals_total }
+    }
+}
+
+/// The same for QUIC.
+#[derive(Default)]
+pub(crate) struct SharedQuic {
+    pub(crate) connections: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) retried: AtomicU64,
+}
+
+impl SharedQuic {
+    fn snapshot(&self) -> QuicCounters {
+        QuicCounters {
+            connections: self.connections.load(Ordering::Relaxed),
+            accepted_total: self.accepted.load(Ordering::Relaxed),
+            failed_total: self.failed.load(Ordering::Relaxed),
+            refused_total: self.refused.load(Ordering::Relaxed),
+            retried_total: self.retried.load(Ordering::Relaxed),
+        }
     }
 }
 

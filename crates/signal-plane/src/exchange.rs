@@ -23,14 +23,19 @@ use crate::signal::Inner;
 
 /// What carries messages: each whole, in order, both ways.
 pub(crate) trait Transport: Send {
+    /// Whether a silent peer has to be asked if it is still there; `false` where what is below does that.
+    const NEEDS_PINGS: bool;
+
     /// The next thing that comes. May be dropped and called again without losing any.
     fn receive(&mut self) -> impl Future<Output = Received> + Send;
 
     /// Sends a message; an error means that nothing more can be said.
     fn send(&mut self, text: Utf8Bytes) -> impl Future<Output = Result<(), Lost>> + Send;
 
-    /// Asks whether the peer is still there, so that a peer who is has to send something.
-    fn ping(&mut self) -> impl Future<Output = Result<(), Lost>> + Send;
+    /// Asks, so that a peer who is there has to send something.
+    fn ping(&mut self) -> impl Future<Output = Result<(), Lost>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Ends the connection in the transport's own way; the caller limits its time.
     fn finish(self, end: End) -> impl Future<Output = ()> + Send;
@@ -143,7 +148,7 @@ impl<T: Transport> Exchange<T> {
                     is_heard = true;
                     self.handle(id, received).await
                 }
-                () = sleep_until(ping_at) => {
+                () = sleep_until(ping_at), if T::NEEDS_PINGS => {
                     ping_at += ping_every;
                     if std::mem::take(&mut is_heard) {
                         self.ping().await

@@ -26,6 +26,7 @@ use crate::limits::{REQUEST_BYTES_MAX, REQUEST_HEADERS_MAX};
 use crate::origin::is_allowed_origin;
 use crate::signal::{Inner, Peer};
 use crate::stream::{StrictLines, Watched, linger};
+use crate::transports;
 
 /// A connection that has become a WebSocket.
 pub(crate) struct Upgraded<S> {
@@ -98,23 +99,42 @@ fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, O
     }
     let host = checked_host(request)?;
     let name = host.host();
-    if !inner.config.names.is_empty() && !inner.config.names.iter().any(|own| own.eq_ignore_ascii_case(name))
-    {
-        return Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, reason: Refusal::UnknownHost });
-    }
+    check_name(inner, name)?;
     if let Some(port) = peer.redirect {
         if let Some(proof) = inner.config.challenges.answer(path) {
             return Ok((Response::new(Full::from(proof)), None));
         }
         return Ok((redirect(name, port, path), None));
     }
+    if path == transports::PATH {
+        return Ok((transports::answer(inner, peer, request.headers(), &host), None));
+    }
     if path != SIGNAL_PATH {
         return Ok((page(path, request.headers()), None));
     }
-    if !is_allowed_origin(request.headers(), &inner.config.origins, peer.secure, host.as_str()) {
-        return Err(Refused { status: StatusCode::FORBIDDEN, reason: Refusal::Origin });
-    }
+    check_origin(inner, request.headers(), peer.secure, &host)?;
     Ok((handshake(request)?, Some(name.into())))
+}
+
+/// The name by which we were reached must be ours.
+pub(crate) fn check_name(inner: &Inner, name: &str) -> Result<(), Refused> {
+    if inner.config.is_own_name(name) {
+        return Ok(());
+    }
+    Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, reason: Refusal::UnknownHost })
+}
+
+/// The page that asks for the signaling must be one that may.
+pub(crate) fn check_origin(
+    inner: &Inner,
+    headers: &HeaderMap,
+    secure: bool,
+    host: &Authority,
+) -> Result<(), Refused> {
+    if is_allowed_origin(headers, &inner.config.origins, secure, host.as_str()) {
+        return Ok(());
+    }
+    Err(Refused { status: StatusCode::FORBIDDEN, reason: Refusal::Origin })
 }
 
 /// The one `Host` of a request that is no more than a request of ours can be.
@@ -210,7 +230,7 @@ fn page(path: &str, request: &HeaderMap) -> Page {
 }
 
 /// What keeps a page to itself.
-fn secure(headers: &mut HeaderMap) {
+pub(crate) fn secure(headers: &mut HeaderMap) {
     for (name, value) in SECURITY_HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -223,9 +243,9 @@ fn empty(status: StatusCode) -> Page {
 }
 
 /// Why a request gets no more than a status; the connection ends with it.
-struct Refused {
-    status: StatusCode,
-    reason: Refusal,
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Refusal,
 }
 
 impl Refused {
@@ -248,9 +268,9 @@ impl Refused {
     }
 }
 
-type Page = Response<Full<Bytes>>;
+pub(crate) type Page = Response<Full<Bytes>>;
 
-const SIGNAL_PATH: &str = "/signal";
+pub(crate) const SIGNAL_PATH: &str = "/signal";
 const SUBPROTOCOL: &str = "ginnel.1";
 const SECURITY_HEADERS: [(&str, &str); 8] = [
     ("content-security-policy", web_client::CONTENT_SECURITY_POLICY),

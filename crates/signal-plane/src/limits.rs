@@ -58,4 +58,39 @@ pub(crate) const COMMANDS_PER_TURN_MAX: usize = 64;
 /// What is read and thrown away so that the last words reach a peer that is still sending, in bytes.
 pub(crate) const LINGER_BYTES_MAX: usize = 256 * 1024;
 
+/// Streams of a QUIC connection that the client may have open both ways: the request, the signaling's, and
+/// some to be turned away.
+pub(crate) const QUIC_BIDI_STREAMS_MAX: u32 = 8;
+/// Streams from the client to us alone. RFC 9114 §6.2 wants three at least; browsers open one more at random.
+pub(crate) const QUIC_UNI_STREAMS_MAX: u32 = 8;
+/// What one stream may have under way to us, in bytes.
+pub(crate) const QUIC_STREAM_RECEIVE_BYTES_MAX: u32 = 32 * 1024;
+/// The same of all streams of a connection together.
+pub(crate) const QUIC_RECEIVE_BYTES_MAX: u32 = 64 * 1024;
+/// What a QUIC connection may hold of unacknowledged data to the client, in bytes.
+pub(crate) const QUIC_SEND_BYTES_MAX: u64 = 64 * 1024;
+/// Handshake messages out of order, in bytes.
+pub(crate) const QUIC_CRYPTO_BYTES_MAX: usize = 16 * 1024;
+/// What is held of QUIC datagrams, which nobody reads, in bytes; the largest one we say we take.
+pub(crate) const QUIC_DATAGRAM_BYTES_MAX: usize = 1_200;
+/// First packets that wait to be judged, which takes microseconds.
+pub(crate) const QUIC_INCOMING_MAX: usize = 256;
+/// What is held for one of them meanwhile, in bytes.
+pub(crate) const QUIC_INCOMING_BYTES_MAX: u64 = 16 * 1024;
+/// Handshakes under way on one listening address; each costs a signature.
+pub(crate) const QUIC_HANDSHAKES_MAX: usize = 256;
+/// With so many under way, only those who have proved their address begin another.
+pub(crate) const QUIC_HANDSHAKES_UNPROVED_MAX: usize = 32;
+/// Frames on an HTTP/3 control stream after the settings, for as long as the connection lives.
+pub(crate) const HTTP3_CONTROL_FRAMES_MAX: usize = 256;
+/// One of them, in bytes.
+pub(crate) const HTTP3_FRAME_BYTES_MAX: u64 = 64 * 1024;
+/// What a client may say about its dynamic table, in bytes; ours holds nothing.
+pub(crate) const HTTP3_QPACK_BYTES_MAX: u64 = 1_024;
+/// Requests and streams besides the one session's, before the connection ends for them.
+pub(crate) const HTTP3_TURNED_AWAY_MAX: usize = 128;
+/// How long such a stream may take to say what it is, in milliseconds.
+pub(crate) const HTTP3_SORT_MS_MAX: u64 = 1_000;
+
+const _: () = assert!(QUIC_HANDSHAKES_UNPROVED_MAX < QUIC_HANDSHAKES_MAX);
 const _: () = assert!(WRITE_BUFFER_BYTES_MAX > match_core::limits::MESSAGE_BYTES_MAX);

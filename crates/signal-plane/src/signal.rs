@@ -15,9 +15,11 @@ use crate::admission::Admission;
 use crate::challenges::Challenges;
 use crate::counters::{Counters, Refusal, Shared};
 use crate::limits::{COMMANDS_MAX, Limits};
+use crate::quic::StartError as QuicError;
 use crate::socket::Socket;
 use crate::stream::linger;
-use crate::{exchange, http};
+use crate::transports::Transports;
+use crate::{exchange, http, quic};
 
 /// Serves connections. Clones are handles to the same matcher.
 #[derive(Clone)]
@@ -30,7 +32,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Shared,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) clock: Clock,
-    admission: Arc<Admission>,
+    pub(crate) transports: Transports,
+    pub(crate) admission: Arc<Admission>,
     matcher_counters: Arc<Mutex<match_core::Counters>>,
 }
 
@@ -49,6 +52,13 @@ pub struct Config {
     pub challenges: Challenges,
     /// The bounds.
     pub limits: Limits,
+}
+
+impl Config {
+    /// Whether a host name, without port, is ours.
+    pub(crate) fn is_own_name(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
 }
 
 /// Whoever judges tokens of admission; nobody's are good by default.
@@ -98,7 +108,16 @@ impl Signal {
         tokio::spawn(actor::run(matcher, relay, queue, is_stopping, clock, matcher_counters.clone()));
         let admission = Admission::new(&config.limits);
         let shared = Shared::default();
-        Self(Arc::new(Inner { config, commands, shared, stopping, clock, admission, matcher_counters }))
+        Self(Arc::new(Inner {
+            config,
+            commands,
+            shared,
+            transports: Transports::default(),
+            stopping,
+            clock,
+            admission,
+            matcher_counters,
+        }))
     }
 
     /// Serves one HTTP/1.1 connection, and the WebSocket it may become, to its end.
@@ -126,6 +145,25 @@ impl Signal {
             return Vec::new();
         }
         inventory.await.unwrap_or_default()
+    }
+
+    /// Answers QUIC on a socket, until [`Signal::stop`]: WebTransport, and the signaling without HTTP. `tls`
+    /// must have [`crate::QUIC_PROTOCOLS`]. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The TLS configuration or the socket is not fit for QUIC.
+    pub fn serve_quic(
+        &self,
+        socket: Arc<dyn quinn::AsyncUdpSocket>,
+        tls: &quinn::rustls::ServerConfig,
+    ) -> Result<(), QuicError> {
+        quic::serve(&self.0, socket, tls)
+    }
+
+    /// Tells pages that come over TLS that WebTransport is to be had at their host and port. `hashes`:
+    /// SHA-256 of the certificates served there now and next; none where the browser trusts them anyway.
+    pub fn offer_web_transport(&self, hashes: impl Fn() -> Vec<[u8; 32]> + Send + Sync + 'static) {
+        self.0.transports.offer(Box::new(hashes));
     }
 
     /// The numbers of now.

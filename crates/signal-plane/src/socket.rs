@@ -51,12 +51,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
+    const NEEDS_PINGS: bool = true;
+
     async fn receive(&mut self) -> Received {
         match self.frames.next().await {
             None | Some(Ok(Message::Close(_))) => Received::Closed,
             Some(Ok(Message::Text(text))) => Received::Text(text),
             Some(Ok(Message::Binary(_))) => Received::Bad(Fault {
-                refusal: Refusal::WebSocket,
+                refusal: Refusal::Frame,
                 error: Some(ErrorCode::BadMessage),
                 close: CloseCode::Unsupported,
                 reason: "text frames only",
@@ -91,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
 
 /// What the WebSocket layer could not read; `None`: the stream has ended.
 fn unreadable(error: &Error) -> Option<Fault> {
-    let silent = |close, reason| Fault { refusal: Refusal::WebSocket, error: None, close, reason };
+    let silent = |close, reason| Fault { refusal: Refusal::Frame, error: None, close, reason };
     match error {
         Error::Capacity(_) => Some(Fault {
             refusal: Refusal::TooLarge,

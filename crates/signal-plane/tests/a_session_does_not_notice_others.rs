@@ -31,7 +31,7 @@ async fn while_others_send_garbage() {
     let all = server.signal.counters();
     assert_eq!((all.matcher.sessions, all.matcher.messages_total), (1, 2 * MESSAGES));
     let refused = |label: &str| all.refusals().any(|(reason, n)| reason.label() == label && n > 0);
-    assert!(["request", "too-large", "websocket"].into_iter().all(refused), "the garbage came: {all:?}");
+    assert!(["request", "too-large", "frame"].into_iter().all(refused), "the garbage came: {all:?}");
 }
 
 /// Connections that speak anything but HTTP.

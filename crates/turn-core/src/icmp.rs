@@ -25,9 +25,11 @@ impl IcmpError {
         }
     }
 
-    /// The value of the ICMP attribute.
+    /// The value of the ICMP attribute; types that clients are told of fit into its seven bits.
     pub(crate) const fn to_bytes(self) -> [u8; 8] {
+        // RFC 8656 §18.13 draws seven bits of type and nine of code.
+        let [type_and_code_high, code_low] = ((self.kind as u16) << 9 | self.code as u16).to_be_bytes();
         let [a, b, c, d] = self.mtu.to_be_bytes();
-        [0, 0, self.kind, self.code, a, b, c, d]
+        [0, 0, type_and_code_high, code_low, a, b, c, d]
     }
 }

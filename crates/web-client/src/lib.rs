@@ -88,6 +88,7 @@ const ASSETS: &[(&str, Asset)] = assets! {
     "/sdk/session.js": JAVASCRIPT,
     "/sdk/signaling.js": JAVASCRIPT,
     "/sdk/string.js": JAVASCRIPT,
+    "/sdk/wire.js": JAVASCRIPT,
     "/style.css": CSS,
 };
 

@@ -14,15 +14,17 @@ export class Browser {
   #visitors = [];
 
   /**
-   * @param {{ devices?: boolean, allow?: boolean, udp?: boolean }} [options]
+   * @param {{ devices?: boolean, allow?: boolean, udp?: boolean, home?: string }} [options]
    *   `devices`: are there a camera and a microphone; `allow`: does the person allow them;
-   *   `udp`: may calls use UDP (a VPN or a privacy extension forbids it just like this)
+   *   `udp`: may calls use UDP (a VPN or a privacy extension forbids it just like this);
+   *   `home`: the home directory of whoever runs it, where trusted certificates are
    */
-  static async launch({ devices = true, allow = true, udp = true } = {}) {
+  static async launch({ devices = true, allow = true, udp = true, home = process.env.HOME } = {}) {
     const browser = new Browser();
     browser.#browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       headless: true,
+      env: { ...process.env, HOME: home },
       args: [
         ...SWITCHES,
         ...(devices ? ["--use-fake-device-for-media-stream"] : []),
@@ -33,9 +35,21 @@ export class Browser {
     return browser;
   }
 
-  /** Somebody opens the page. */
-  async visit(url, { viewport = { width: 1280, height: 800 }, colorScheme = "light" } = {}) {
-    const context = await this.#browser.newContext({ viewport, colorScheme, permissions: [] });
+  /**
+   * Somebody opens the page. `relay`: of the relay's URLs it uses those only that match; `webSockets`: do
+   * they get through, which they do not in some offices. A certificate that nobody trusts is accepted, as
+   * people do; QUIC does not hear of that.
+   */
+  async visit(
+    url,
+    { viewport = { width: 1280, height: 800 }, colorScheme = "light", relay = "", webSockets = true } = {},
+  ) {
+    const settings = { viewport, colorScheme, permissions: [], ignoreHTTPSErrors: true };
+    const context = await this.#browser.newContext(settings);
+    await context.addInitScript((pattern) => {
+      window.relayUrls = new RegExp(pattern);
+    }, relay);
+    if (!webSockets) await context.addInitScript(withoutWebSockets);
     const visitor = await Visitor.arrive(context, url);
     this.#visitors.push(visitor);
     return visitor;
@@ -166,7 +180,9 @@ function watchFromInside() {
   const watched = { calls: [], delivered: [], violations: [], tracks: [] };
   window.RTCPeerConnection = class extends Native {
     constructor(configuration) {
-      super(configuration);
+      const isWanted = (url) => window.relayUrls.test(url);
+      const matching = (server) => ({ ...server, urls: server.urls.filter(isWanted) });
+      super({ ...configuration, iceServers: configuration.iceServers.map(matching) });
       watched.calls.push({ pc: this, configuration });
     }
     setRemoteDescription(description) {
@@ -193,6 +209,20 @@ function watchFromInside() {
   }
 }
 
+/** Every WebSocket fails, as it does behind a proxy that does not know them. */
+function withoutWebSockets() {
+  const Native = window.WebSocket;
+  window.WebSocket = class extends EventTarget {
+    static OPEN = Native.OPEN;
+    readyState = Native.CLOSED;
+    constructor() {
+      super();
+      setTimeout(() => this.dispatchEvent(new CloseEvent("close", { code: 1006 })));
+    }
+    close() {}
+  };
+}
+
 async function newestCall() {
   const { pc, configuration } = window.watched.calls.at(-1);
   const stats = [...(await pc.getStats()).values()];
@@ -207,6 +237,7 @@ async function newestCall() {
     audioEnergy: inbound("audio").totalAudioEnergy ?? 0,
     bytesReceived: transport.bytesReceived ?? 0,
     localType: one(pair.localCandidateId)?.candidateType,
+    relayProtocol: one(pair.localCandidateId)?.relayProtocol,
     remoteType: one(pair.remoteCandidateId)?.candidateType,
     policy: configuration.iceTransportPolicy,
     ice: configuration.iceServers,

@@ -28,7 +28,8 @@ export class Server {
     const server = new Server(more);
     server.#ports = {
       turn: await freePort("udp"),
-      web: await freePort(),
+      turns: await freePort(),
+      web: await freePort("udp"),
       local: await freePort(),
       admin: await freePort(),
     };
@@ -71,6 +72,16 @@ export class Server {
     return `http://localhost:${this.#ports.local}/`;
   }
 
+  /** The port of a listener, by its key in `[listen]`. */
+  port(key) {
+    return this.#ports[key];
+  }
+
+  /** The same over HTTPS, with a certificate that nobody trusts. */
+  get secureUrl() {
+    return `https://127.0.0.1:${this.#ports.web}/`;
+  }
+
   /** The lines of its log. */
   logLines() {
     return this.#log()
@@ -89,13 +100,13 @@ export class Server {
   }
 
   #configuration() {
-    const { turn, web, local, admin } = this.#ports;
+    const { turn, turns, web, local, admin } = this.#ports;
     return [
       "version = 1",
       "",
       "[listen]",
       `turn = ["127.0.0.1:${turn}"]`,
-      "turns = []",
+      `turns = ["127.0.0.1:${turns}"]`,
       `web = ["127.0.0.1:${web}"]`,
       `local = ["127.0.0.1:${local}"]`,
       `admin = "127.0.0.1:${admin}"`,

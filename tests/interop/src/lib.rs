@@ -22,6 +22,8 @@ pub struct Appliance {
     pub turns: SocketAddr,
     /// Where the page and the signaling answer, without TLS.
     pub local: SocketAddr,
+    /// Where HTTPS and TURN over TLS answer, and QUIC over UDP.
+    pub web: SocketAddr,
     /// Where `/metrics` answers.
     pub admin: SocketAddr,
 }
@@ -51,6 +53,7 @@ impl Appliance {
         let folder = fresh_folder();
         let (turn, turns) = (listen[0], free_tcp(listen[0].ip()));
         let (local, admin) = (free_tcp(LOOPBACK), free_tcp(LOOPBACK));
+        let web = free_for_both();
         let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
         let listen = listen.join(", ");
         let password = folder.join("password");
@@ -60,7 +63,7 @@ impl Appliance {
         // Above the ports that the system gives out by itself, of which `turn` is one.
         let configuration = format!(
             "version = 1\n\
-             [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = []\n\
+             [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = [\"{web}\"]\n\
              local = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\ndrain_s = 30\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
@@ -70,19 +73,19 @@ impl Appliance {
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
              ]\n"
         );
-        Self::start_in(folder, &configuration, [turn, turns, local, admin])
+        Self::start_in(folder, &configuration, [turn, turns, web, local, admin])
     }
 
     /// Starts one with a whole configuration in a folder that it takes over. The configuration names the
-    /// addresses: of `turn`, `turns`, `local` and `admin`.
+    /// addresses: of `turn`, `turns`, `web`, `local` and `admin`.
     ///
     /// # Panics
     /// As [`Appliance::start`] does.
-    pub fn start_in(folder: PathBuf, configuration: &str, addresses: [SocketAddr; 4]) -> Self {
+    pub fn start_in(folder: PathBuf, configuration: &str, addresses: [SocketAddr; 5]) -> Self {
         write_private(&folder.join("ginnel.toml"), configuration);
         let process = serve(&folder);
-        let [turn, turns, local, admin] = addresses;
-        let mut appliance = Self { process, folder, turn, turns, local, admin };
+        let [turn, turns, web, local, admin] = addresses;
+        let mut appliance = Self { process, folder, turn, turns, web, local, admin };
         appliance.wait_until_ready();
         appliance
     }
@@ -269,6 +272,20 @@ pub fn free_port(ips: &[IpAddr]) -> u16 {
 pub fn free_tcp(ip: IpAddr) -> SocketAddr {
     let listener = TcpListener::bind(SocketAddr::new(ip, 0)).expect("a free port");
     listener.local_addr().expect("a bound socket")
+}
+
+/// Free for TCP and for UDP.
+fn free_for_both() -> SocketAddr {
+    let chosen = (0..100).map(|_| free_tcp(LOOPBACK)).find(|address| UdpSocket::bind(address).is_ok());
+    chosen.expect("a port free for both")
+}
+
+/// The interpreter with the libraries in it; `tests/run interop` makes it.
+pub fn python() -> PathBuf {
+    std::env::var_os("GINNEL_PYTHON").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python3"),
+        PathBuf::from,
+    )
 }
 
 fn binary() -> PathBuf {

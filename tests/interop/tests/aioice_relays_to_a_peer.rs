@@ -1,9 +1,9 @@
 //! aioice, an ICE library for Python, allocates over UDP, binds channels and exchanges data.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use interop::{Appliance, PASSWORD, PUBLIC_USER, echo, limited};
+use interop::{Appliance, PASSWORD, PUBLIC_USER, echo, limited, python};
 
 #[test]
 fn over_ipv4() {
@@ -18,12 +18,4 @@ fn over_ipv4() {
         .expect("python3");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("20 of 20"), "{said}\n{}", appliance.log());
-}
-
-/// The interpreter with aioice in it; `tests/run interop` makes it.
-fn python() -> PathBuf {
-    std::env::var_os("GINNEL_PYTHON").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python3"),
-        PathBuf::from,
-    )
 }

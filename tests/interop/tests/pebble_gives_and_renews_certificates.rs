@@ -80,7 +80,7 @@ impl Scene {
              root = \"pebble.pem\"\n",
             self.web, self.directory
         );
-        Appliance::start_in(self.folder.clone(), &configuration, [turn, turns, local, admin])
+        Appliance::start_in(self.folder.clone(), &configuration, [turn, turns, self.web, local, admin])
     }
 }
 

@@ -87,7 +87,7 @@ const DISGUISES: [&str; 14] = [
 ];
 
 /// The addresses just outside of blocks, and others that are nobody's secret.
-const ALLOWED: [&str; 26] = [
+const ALLOWED: [&str; 34] = [
     "1.0.0.0",
     "9.255.255.255",
     "11.0.0.0",
@@ -103,17 +103,25 @@ const ALLOWED: [&str; 26] = [
     "172.32.0.0",
     "192.0.1.0",
     "192.0.3.0",
+    "192.31.195.255",
     "192.167.255.255",
     "192.169.0.0",
     "198.17.255.255",
     "198.20.0.0",
     "203.0.112.255",
+    "203.0.114.0",
     "223.255.255.255",
     "2000::",
     "2001:200::",
     "2001:db7:ffff::",
+    "2001:db9::",
+    "2003::",
     "2606:4700:4700::1111",
+    "2620:4f:7fff::",
+    "2620:4f:8001::",
     "2a00:1450::1",
+    "3ffd::",
+    "3fff:1000::",
 ];
 
 /// A public user with an allocation of each family, and a channel number that was not used yet.

@@ -39,7 +39,7 @@ fn what_the_network_says_reaches_who_may_send_there() {
     world.permit(client, peer);
     world.icmp(port, peer, PORT_UNREACHABLE);
     world.icmp(port, peer, IcmpError { kind: 3, code: 4, mtu: 1280 });
-    let expected = [(peer, vec![0, 0, 3, 3, 0, 0, 0, 0]), (peer, vec![0, 0, 3, 4, 0, 0, 5, 0])];
+    let expected = [(peer, vec![0, 0, 3 << 1, 3, 0, 0, 0, 0]), (peer, vec![0, 0, 3 << 1, 4, 0, 0, 5, 0])];
     assert_eq!(told(&mut world), expected);
     for kind in (0..=255).filter(|kind| !matches!(kind, 3 | 11)) {
         world.icmp(port, peer, IcmpError { kind, ..PORT_UNREACHABLE });

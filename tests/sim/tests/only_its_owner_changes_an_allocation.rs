@@ -4,6 +4,21 @@ use sim::{RELAY_V4, Request, Side, Signature, World};
 use stun_wire::TransactionId;
 
 #[test]
+fn row_36_a_key_proves_its_own_name_only() {
+    let mut world = World::new(2);
+    let alice = world.person(1, Side::A);
+    world.allocate(alice);
+    let from = world.address(alice);
+    let partner = world.credential(1, Side::B, world.unix_s() + 60);
+    let signed_by_alice = world.of(alice).signature().unwrap().clone();
+    let signature = Signature { username: partner.username.clone().into_bytes(), ..signed_by_alice };
+    for request in [Request::refresh(0), Request::allocate()] {
+        let request = request.write(TransactionId([4; 12]), Some(&signature));
+        assert_eq!(world.knock(from, &request).code(), Some(401));
+    }
+}
+
+#[test]
 fn row_36_other_credentials_on_the_same_5_tuple_are_refused() {
     let mut world = World::new(1);
     let alice = world.person(1, Side::A);

@@ -104,6 +104,7 @@ fn row_52_what_nobody_knows_is_listed_to_the_authenticated_only() {
     world.learn_nonce(alice);
     let many = |count| (0..count).fold(Request::allocate(), |it, n| it.with(AttributeType(0x7000 + n), b""));
     let (from, signature) = (world.address(alice), signature(&mut world, alice));
+    let before = world.relay().counters().errors;
     for count in [1, 50] {
         let request = many(count);
         let unsigned = world.knock(from, &request.write(TransactionId([1; 12]), None));
@@ -115,6 +116,7 @@ fn row_52_what_nobody_knows_is_listed_to_the_authenticated_only() {
         let list = reply.find(AttributeType::UNKNOWN_ATTRIBUTES).unwrap();
         assert_eq!(list.len(), 2 * usize::from(count));
     }
+    assert_eq!(world.relay().counters().errors, before + 4);
 }
 
 #[test]

@@ -112,7 +112,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.web",
         kind: Kind::Texts,
         default: r#"["0.0.0.0:8443", "[::]:8443"]"#,
-        meaning: "Addresses for the page and the signaling over HTTPS, and for STUN and TURN over UDP.",
+        meaning: "Addresses for the page and the signaling over HTTPS, and over UDP for QUIC, STUN and TURN.",
     },
     Key {
         path: "listen.local",

@@ -127,10 +127,11 @@ impl Connection {
     }
 
     /// Starts or stops the clock by whether the client has an allocation. Ready when the time is over.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_pressed = self.is_at_end || !self.registration.link.holds_allocation();
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, is_finished: bool) -> Poll<()> {
+        let is_ending = self.is_at_end || is_finished;
+        let is_pressed = is_ending || !self.registration.link.holds_allocation();
         if is_pressed && !self.is_pressed {
-            let time = if self.is_at_end { STREAM_LINGER_MAX } else { STREAM_UNPROVED_AGE_MAX };
+            let time = if is_ending { STREAM_LINGER_MAX } else { STREAM_UNPROVED_AGE_MAX };
             self.deadline.as_mut().reset(Instant::now() + time);
         }
         self.is_pressed = is_pressed;
@@ -147,10 +148,10 @@ impl Connection {
         if let Poll::Ready(Err(_)) = outbound {
             return Poll::Ready(Over::Gone);
         }
-        if fate == Fate::Finished && outbound.is_ready() {
-            // A TLS client is told that this is the end and not a cut; a bare one gets its FIN by the close.
-            let shutdown = Pin::new(&mut self.stream).poll_shutdown(cx);
-            return shutdown.map(|_| Over::Done);
+        let is_finished = fate == Fate::Finished;
+        // A TLS client is told that this is the end and not a cut; a bare one gets its FIN by the close.
+        if is_finished && outbound.is_ready() && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
+            return Poll::Ready(Over::Done);
         }
         if !self.is_at_end {
             match self.poll_inbound(cx, untaken) {
@@ -163,7 +164,7 @@ impl Connection {
                 Poll::Pending => {}
             }
         }
-        self.poll_deadline(cx).map(|()| Over::Idle)
+        self.poll_deadline(cx, is_finished).map(|()| Over::Idle)
     }
 }
 

@@ -92,16 +92,19 @@ export class Ginnel extends Emitter {
   #devices = { microphone: false, camera: false };
 
   /**
-   * @param {{ url?: string | URL, exposure?: Exposure }} [options] `url`: the server's `/signal`, by default
-   *   beside the page; `exposure`: who may learn this side's address, by default what the server says. The
-   *   stricter of both holds
+   * `url`: the server's `/signal`, by default beside the page. `exposure`: who may learn this side's address,
+   * by default what the server says; the stricter of both holds. `transports`: what may carry the signaling,
+   * in the order in which to try.
+   * @param {{
+   *   url?: string | URL, exposure?: Exposure, transports?: import("./wire.js").Kind[],
+   * }} [options]
    */
-  constructor({ url = "/signal", exposure = "direct" } = {}) {
+  constructor({ url = "/signal", exposure = "direct", transports = ["websocket", "webtransport"] } = {}) {
     super();
     const signal = new URL(url, globalThis.location?.href);
-    signal.protocol = signal.protocol.replace("http", "ws");
+    signal.protocol = signal.protocol.replace(/^ws/, "http");
     this.#exposure = exposure;
-    this.#signaling = new Signaling(signal.href, () => this.#resume());
+    this.#signaling = new Signaling(signal, transports, () => this.#resume());
     this.#signaling.on("open", (welcome) => this.#greet(welcome));
     this.#signaling.on("message", (message) => this.#receive(message));
     this.#signaling.on("lost", (lost) => {

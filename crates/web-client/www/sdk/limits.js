@@ -47,3 +47,5 @@ export const link_secret_bytes = 16;
 export const kept_frames_max = 64;
 /** From the first connection on, the partner has so long to show that it holds this session's keys. */
 export const proof_ms_max = 5_000;
+/** A browser's figures of a connection are at most so old. */
+export const figures_ms_max = 1_000;

@@ -425,7 +425,11 @@ export class Session extends Emitter {
   /** Browsers that have it tell when the packets take another way; the others when ICE does something. */
   #followPath() {
     const ice = this.#pc.sctp?.transport?.iceTransport;
-    ice?.addEventListener?.("selectedcandidatepairchange", () => void this.#tellPath());
+    ice?.addEventListener?.("selectedcandidatepairchange", () => {
+      void this.#tellPath();
+      // The figures may lag behind the event, and no other one follows.
+      setTimeout(() => void this.#tellPath(), limits.figures_ms_max);
+    });
   }
 
   async #tellPath() {

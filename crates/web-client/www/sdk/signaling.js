@@ -1,15 +1,17 @@
 /**
- * The connection to the server: one WebSocket at a time, greeted, and opened again with growing pauses when
- * it is lost. It knows messages, not sessions.
+ * The connection to the server: one wire at a time, greeted, and opened again with growing pauses when it is
+ * lost. It knows messages, not sessions.
  * @module
  */
 
 import { Emitter } from "./emitter.js";
 import { frame_bytes_max, greeting_ms_max, reconnect_ms_max, reconnect_ms_min } from "./limits.js";
-import { SUBPROTOCOL, parseServerMessage } from "./protocol.js";
+import { parseServerMessage } from "./protocol.js";
+import { openWire, usableKinds } from "./wire.js";
 
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
+/** @typedef {import("./wire.js").Kind} Kind */
 /**
  * `open`: greeted, messages may be sent. `lost`: there is no connection, and none will be tried for
  * `retry_ms`; `attempts` have failed before this one, none if it had been greeted.
@@ -21,11 +23,15 @@ import { SUBPROTOCOL, parseServerMessage } from "./protocol.js";
 
 /** @extends {Emitter<Events>} */
 export class Signaling extends Emitter {
-  /** @type {string} */
+  /** @type {URL} */
   #url;
   #resume;
-  /** @type {WebSocket | null} */
-  #socket = null;
+  /** What may carry the connection, the best first. @type {Kind[]} */
+  #kinds;
+  /** What has not been tried since the last pause. @type {Kind[]} */
+  #untried = [];
+  /** @type {import("./wire.js").Wire | null} */
+  #wire = null;
   #greeted = false;
   #closed = false;
   #attempts = 0;
@@ -33,25 +39,22 @@ export class Signaling extends Emitter {
   #timer;
 
   /**
-   * @param {string} url the server's `/signal`, as a ws: or wss: URL
+   * @param {URL} url the server's `/signal`, as an http: or https: URL
+   * @param {Kind[]} kinds what may carry the connection, in the order in which to try
    * @param {() => import("./protocol.js").Resume | undefined} resume what to come back with, if anything
    */
-  constructor(url, resume) {
+  constructor(url, kinds, resume) {
     super();
     this.#url = url;
+    this.#kinds = usableKinds(kinds, url);
     this.#resume = resume;
   }
 
   /** Connects now, whatever pause was running. Does nothing while connected. */
   connect() {
-    if (this.#socket !== null || this.#closed) return;
-    clearTimeout(this.#timer);
-    const socket = new WebSocket(this.#url, SUBPROTOCOL);
-    this.#socket = socket;
-    this.#timer = setTimeout(() => this.#lose(), greeting_ms_max);
-    socket.addEventListener("open", () => this.#write(this.#hello()));
-    socket.addEventListener("close", () => this.#socket === socket && this.#lose());
-    socket.addEventListener("message", ({ data }) => this.#socket === socket && this.#receive(data));
+    if (this.#wire !== null || this.#closed) return;
+    this.#untried = [...this.#kinds];
+    this.#try();
   }
 
   /**
@@ -81,23 +84,55 @@ export class Signaling extends Emitter {
     return { t: "hello", v: 1, ...(resume ? { resume } : {}) };
   }
 
+  /** Opens the next of what has not been tried. */
+  #try() {
+    clearTimeout(this.#timer);
+    const [kind, ...untried] = this.#untried;
+    if (kind === undefined) {
+      this.#lose();
+      return;
+    }
+    this.#untried = untried;
+    const wire = openWire(kind, this.#url, {
+      opened: () => this.#wire === wire && this.#write(this.#hello()),
+      text: (text) => this.#wire === wire && this.#receive(kind, text),
+      closed: () => this.#wire === wire && this.#fail(kind),
+    });
+    this.#wire = wire;
+    this.#timer = setTimeout(() => this.#fail(kind), greeting_ms_max);
+  }
+
+  /** What was tried, or used, is gone: the next one, or a pause. @param {Kind} kind */
+  #fail(kind) {
+    if (this.#greeted) {
+      this.#lose();
+      return;
+    }
+    // Browsers put off a WebTransport session after one that failed: it is not tried again beside another.
+    if (kind === "webtransport" && this.#kinds.length > 1) {
+      this.#kinds = this.#kinds.filter((other) => other !== kind);
+    }
+    this.#drop();
+    this.#try();
+  }
+
   /** @param {ClientMessage} message */
   #write(message) {
     const text = JSON.stringify(message);
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     if (new TextEncoder().encode(text).length > frame_bytes_max) return false;
-    this.#socket.send(text);
-    return true;
+    return this.#wire?.send(text) ?? false;
   }
 
-  /** @param {unknown} data */
-  #receive(data) {
-    const message = typeof data === "string" ? parseServerMessage(data) : null;
+  /** @param {Kind} kind @param {string} text */
+  #receive(kind, text) {
+    const message = parseServerMessage(text);
     if (message === null) return;
     if (!this.#greeted && message.t === "welcome") {
       clearTimeout(this.#timer);
       this.#greeted = true;
       this.#attempts = 0;
+      // What works is tried first from now on.
+      this.#kinds = [kind, ...this.#kinds.filter((other) => other !== kind)];
       this.emit("open", message);
       return;
     }
@@ -118,9 +153,9 @@ export class Signaling extends Emitter {
 
   #drop() {
     clearTimeout(this.#timer);
-    const socket = this.#socket;
-    this.#socket = null;
+    const wire = this.#wire;
+    this.#wire = null;
     this.#greeted = false;
-    socket?.close(1000);
+    wire?.close();
   }
 }
