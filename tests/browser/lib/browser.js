@@ -128,14 +128,15 @@ export class Visitor {
     return await until("a room's link", () => this.#page.getByLabel("Link to this room").inputValue());
   }
 
-  /** The four words that vouch for the call, as a screen reader would say them. */
+  /** The four pictures with their words that vouch for the call. */
   async words() {
     return await until("four words", async () => {
       const words = await this.#page
         .getByRole("list", { name: "Four words to compare", includeHidden: true })
         .getByRole("listitem", { includeHidden: true })
-        .allInnerTexts();
-      return words.length === 4 && words;
+        // Not what is rendered: the line that they stand behind may be folded.
+        .allTextContents();
+      return words.length === 4 && words.every((word) => word !== "") && words;
     });
   }
 
