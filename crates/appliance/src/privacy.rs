@@ -1,7 +1,8 @@
 //! `/privacy`: what is kept of people at this moment, for people and for machines.
 //!
-//! It shows numbers and times, no record. What it lists is all there is: the server writes nothing about
-//! people to a disk.
+//! It shows numbers and times, no record. It does not count the credentials of ended sessions, which are
+//! remembered until they would have ended anyway, nor single-use tokens that were used. The server writes
+//! nothing about people to a disk.
 
 use std::fmt::Write as _;
 
