@@ -39,3 +39,31 @@ test("frames that were lost with a connection come again, and the call is made",
       await between.close();
     }
   }));
+
+test("a page whose message came too fast is known again on another connection, and nobody leaves", () =>
+  scene(async ({ server, browser }) => {
+    let told = false;
+    const between = await Between.start(
+      server.url,
+      (message) => [message],
+      (message, line) => {
+        if (message.t !== "seal" || message.n !== 2 || told) return [message];
+        told = true;
+        line.toPage({ t: "error", code: "too-fast", text: "", retry_ms: 100 });
+        return [];
+      },
+    );
+    try {
+      const pages = [await browser.visit(between.url), await browser.visit(between.url)];
+      for (const page of pages) await page.choose("Text");
+      for (const page of pages) await page.press("Start");
+      for (const page of pages) await page.sees("Connected via relay");
+      assert.ok(told);
+      assert.equal(await server.metric("ginnel_signal_resumed_total"), 1);
+      assert.equal(await server.metric("ginnel_signal_matches_total"), 1);
+      await pages[0].write("nothing happened");
+      await pages[1].sees("nothing happened");
+    } finally {
+      await between.close();
+    }
+  }));

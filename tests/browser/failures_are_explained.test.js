@@ -3,8 +3,13 @@
  */
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 
+import { Between } from "./lib/between.js";
 import { pair, scene } from "./lib/scene.js";
 
 /** What a browser says of connections that end with the server, the icon's too if it was still on its way. */
@@ -87,6 +92,104 @@ test("a link to no room says so", () =>
     const page = await browser.visit(`${server.url}#${"A".repeat(22)}`);
     await page.press("Join the room");
     await page.sees("This room does not exist, or it is full");
-    const broken = await browser.visit(`${server.url}#not-a-code!`);
-    await broken.sees("This room does not exist, or it is full");
+    for (const broken of ["not-a-code!", `${"A".repeat(22)}.`, `${"A".repeat(22)}.${"B".repeat(21)}`]) {
+      const visitor = await browser.visit(`${server.url}#${broken}`);
+      await visitor.sees("This link is not whole");
+    }
   }));
+
+/** What a page hears from a server whose patience is over as soon as this kind of message comes. */
+const IMPATIENT = {
+  room: () => ({ t: "error", code: "expired", text: "" }),
+  matched: ({ session }) => ({ t: "gone", session, why: "ended" }),
+};
+
+for (const [what, words] of [
+  ["room", "Your room was closed"],
+  ["matched", "The conversation's time was up"],
+]) {
+  test(`in a room, "${words}" where its time is over`, () =>
+    scene(async ({ server, browser }) => {
+      const between = await Between.start(server.url, (message) =>
+        message.t === what ? [message, IMPATIENT[what](message)] : [message],
+      );
+      try {
+        const host = await browser.visit(what === "room" ? between.url : server.url);
+        await host.choose("Text");
+        await host.press("Open a room");
+        if (what === "room") return await host.sees(words);
+        const link = (await host.roomLink()).replace(server.url, between.url);
+        const guest = await browser.visit(link);
+        await guest.choose("Text");
+        await guest.press("Join the room");
+        await guest.sees(words);
+        await guest.sees("Meet somebody, in private");
+      } finally {
+        await between.close();
+      }
+    }));
+}
+
+test("a server that admits by token asks for it, until it is a good one", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ginnel-tokens-"));
+  const file = join(folder, "tokens");
+  writeFileSync(file, "a-token-for-everybody\n", { mode: 0o600 });
+  try {
+    await scene(
+      async ({ server, browser }) => {
+        const page = await browser.visit(server.url);
+        await page.sees("This server is not open to everybody");
+        await page.fill("Token", "a-token-for-nobody-at-all");
+        await page.press("Come in");
+        await page.sees("This server is not open to everybody");
+        await page.fill("Token", "a-token-for-everybody");
+        await page.press("Come in");
+        await page.sees("Server connected");
+        await page.cannotSee("This server is not open to everybody");
+        await page.choose("Text");
+        await page.press("Start");
+        await page.sees("Waiting for somebody");
+      },
+      { configuration: `[match]\nadmission = "token"\ntoken_file = "${file}"\n` },
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a token of an identity provider is one too", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ginnel-tokens-"));
+  const file = join(folder, "jwks.json");
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  writeFileSync(file, JSON.stringify({ keys: [publicKey.export({ format: "jwk" })] }));
+  /** @param {number} lives_s */
+  const token = (lives_s) => {
+    const claims = { aud: "ginnel", exp: Math.floor(Date.now() / 1000) + lives_s };
+    const encode = (/** @type {object} */ part) => Buffer.from(JSON.stringify(part)).toString("base64url");
+    const message = `${encode({ alg: "ES256" })}.${encode(claims)}`;
+    const signature = sign("sha256", Buffer.from(message), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return `${message}.${signature.toString("base64url")}`;
+  };
+  try {
+    await scene(
+      async ({ server, browser }) => {
+        const page = await browser.visit(server.url);
+        await page.sees("This server is not open to everybody");
+        await page.fill("Token", token(-3600));
+        await page.press("Come in");
+        await page.sees("This server is not open to everybody");
+        await page.fill("Token", token(60));
+        await page.press("Come in");
+        await page.sees("Server connected");
+        await page.choose("Text");
+        await page.press("Start");
+        await page.sees("Waiting for somebody");
+      },
+      {
+        configuration: `[match]\nadmission = "jwt"\njwt.audience = ["ginnel"]\njwt.keys_file = "${file}"\n`,
+      },
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

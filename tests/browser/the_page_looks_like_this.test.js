@@ -14,6 +14,7 @@ const SCREENS = [
   ["desktop", { viewport: { width: 1280, height: 800 } }],
   ["dark", { viewport: { width: 1280, height: 800 }, colorScheme: "dark" }],
   ["phone", { viewport: { width: 375, height: 700 } }],
+  ["sideways", { viewport: { width: 667, height: 331 } }],
 ];
 
 for (const [name, options] of SCREENS) {

@@ -23,10 +23,12 @@ test("two strangers see, hear and write to each other through the relay, and the
         }),
       );
     }
-    for (const { policy, descriptions } of calls) {
+    for (const { policy, descriptions, extensions } of calls) {
       assert.equal(policy, "relay");
       for (const sdp of descriptions) assert.match(sdp, /a=fingerprint:sha-256/);
-      assert.doesNotMatch(descriptions[1], /audio-level/);
+      assert.doesNotMatch(descriptions.join(""), /audio-level/);
+      assert.ok(extensions.length > 0);
+      assert.ok(!extensions.some((uri) => uri.includes("audio-level")), "nobody on the way sees who speaks");
     }
 
     const [one, other] = pages;

@@ -1,68 +1,77 @@
-//! Tokens of admission: some for everybody who has one, some good once.
+//! Who is let in where not everybody is: who has a token of the operator's, or one that the operator's
+//! identity provider signed.
 //!
-//! It keeps hashes only. What was used up is remembered until the process ends, so a file with single-use
-//! tokens should be replaced by and by.
+//! When a token is asked for is `match-core`'s.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+mod jwt;
+mod keeper;
+mod keys;
+mod provider;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod url;
 
-use sha2::{Digest as _, Sha256};
-use signal_plane::Admits;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::settings::AdmissionToken;
+use signal_plane::Doorkeeper;
 
-/// The tokens of the configuration.
-pub(crate) struct Tokens(Mutex<BTreeMap<[u8; 32], Good>>);
+use crate::metrics::AdmissionNumbers;
+use crate::settings;
+pub(crate) use keys::KeySet;
 
-/// For whom a token is good.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Good {
-    ForAll,
-    Once,
-    UsedUp,
+use jwt::Judge;
+use keeper::Keeper;
+use tokens::Tokens;
+
+/// The way in, as the settings have it.
+pub(crate) enum Admission {
+    /// Everybody.
+    Open,
+    /// Who has a token of the operator's.
+    Tokens(Arc<Tokens>),
+    /// Who has a token that the operator's identity provider signed.
+    Jwt { judge: Arc<Judge>, keeper: Keeper },
 }
 
-impl Tokens {
-    pub(crate) fn new(tokens: &[AdmissionToken]) -> Self {
-        let known = tokens.iter().map(|token| {
-            let good = if token.is_single_use { Good::Once } else { Good::ForAll };
-            (Sha256::digest(token.secret.expose()).into(), good)
-        });
-        Self(Mutex::new(known.collect()))
-    }
-}
-
-impl Admits for Tokens {
-    fn admits(&self, token: &str, _unix_s: u64) -> bool {
-        // A hash is compared, not the token: how long that takes tells nothing of one.
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match tokens.get_mut(&hash) {
-            Some(Good::ForAll) => true,
-            Some(good @ Good::Once) => {
-                *good = Good::UsedUp;
-                true
+impl Admission {
+    /// Call it inside a tokio runtime.
+    pub(crate) fn start(settings: &settings::Admission) -> Self {
+        match settings {
+            settings::Admission::Open => Self::Open,
+            settings::Admission::Tokens(tokens) => Self::Tokens(Arc::new(Tokens::new(tokens))),
+            settings::Admission::Jwt(jwt) => {
+                let judge = Arc::new(Judge::new(jwt));
+                let keeper = Keeper::start(&jwt.keys, Arc::clone(&judge));
+                Self::Jwt { judge, keeper }
             }
-            Some(Good::UsedUp) | None => false,
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::Secret;
+    /// Looks at the keys now, and returns when what was found is in use; what is wrong is in the log.
+    pub(crate) async fn reload(&self) {
+        if let Self::Jwt { keeper, .. } = self {
+            keeper.reload().await;
+        }
+    }
 
-    #[test]
-    fn a_shared_token_is_good_for_all_and_a_single_one_once() {
-        let token = |secret: &str, is_single_use| AdmissionToken {
-            secret: Secret::new(secret.as_bytes().to_vec()),
-            is_single_use,
-        };
-        let tokens = Tokens::new(&[token("shared-4711-4711", false), token("single-4711-4711", true)]);
-        let admits = |token| tokens.admits(token, 0);
-        assert!(admits("shared-4711-4711") && admits("shared-4711-4711"));
-        assert!(admits("single-4711-4711") && !admits("single-4711-4711"));
-        assert!(!admits("") && !admits("other"));
+    /// Who judges what people bring.
+    pub(crate) fn doorkeeper(&self) -> Doorkeeper {
+        match self {
+            Self::Open => Doorkeeper::default(),
+            Self::Tokens(tokens) => Doorkeeper::new(Arc::<Tokens>::clone(tokens)),
+            Self::Jwt { judge, .. } => Doorkeeper::new(Arc::<Judge>::clone(judge)),
+        }
+    }
+
+    /// How many single-use tokens have been used up, and how long ago the first was.
+    pub(crate) fn used_up(&self) -> (usize, Option<Duration>) {
+        if let Self::Tokens(tokens) = self { tokens.used_up() } else { (0, None) }
+    }
+
+    /// The numbers of now; nothing where no keys are needed.
+    pub(crate) fn numbers(&self) -> Option<AdmissionNumbers> {
+        if let Self::Jwt { judge, .. } = self { Some(judge.numbers()) } else { None }
     }
 }

@@ -1,14 +1,16 @@
 //! A shared-secret credential for other software, as `RTCIceServer` wants it. The relay that accepts it need
 //! not run, and is not told of it.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 use turn_core::SharedSecret;
 
-use crate::ice::url_host;
+use crate::ice::{Way, url_host};
 use crate::limits::CREDENTIAL_TTL_S_MAX;
-use crate::settings::Settings;
+use crate::relay::offers_tls;
+use crate::settings::{Server, Settings};
 
 /// A user name, its password, and where they are good. Does not print.
 pub struct SharedCredential {
@@ -16,7 +18,7 @@ pub struct SharedCredential {
     pub username: String,
     /// The password, in base64.
     pub password: String,
-    /// `turn:` URLs; at least one.
+    /// `turn:` and `turns:` URLs in the order in which to try them; at least one.
     pub urls: Vec<String>,
     /// When it ends, in Unix seconds.
     pub expires_unix_s: u64,
@@ -34,7 +36,7 @@ pub enum CannotMint {
     /// Nothing in the settings says by what name or address clients reach the relay.
     #[error(
         "the relay's name is not known, so there is no URL to give; set server.names, or server.external, or \
-         addresses in listen.turn"
+         relay.urls, or addresses in [listen]"
     )]
     NoAddress,
     /// The name has control characters, is too long, or could be a session's.
@@ -69,24 +71,42 @@ pub fn mint(settings: &Settings, name: Option<&str>, ttl: Duration) -> Result<Sh
     })
 }
 
-/// Where clients reach the relay: by our name, else by the address we have outside, else by those we listen
-/// on.
+/// All ways to the relay, in the order in which a client should try them: those configured, else UDP before
+/// TCP before TLS, and DTLS last, which browsers do not speak.
 fn urls(settings: &Settings) -> Vec<String> {
-    let listening = settings.listen.turn.iter().filter(|at| at.port() != 0);
-    let external = &settings.server.external;
-    let mut hosts: Vec<(String, u16)> = if let Some(name) = settings.server.names.first() {
-        listening.map(|at| (name.clone(), at.port())).collect()
-    } else if external.is_empty() {
-        listening.filter(|at| !at.ip().is_unspecified()).map(|at| (at.ip().to_string(), at.port())).collect()
-    } else {
-        let reached = |at: &std::net::SocketAddr| {
-            let (family, port) = (at.is_ipv4(), at.port());
-            let of_family = external.iter().filter(move |it| it.public.is_ipv4() == family);
-            of_family.map(move |it| (it.public.to_string(), port)).collect::<Vec<_>>()
-        };
-        listening.flat_map(reached).collect()
-    };
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts.iter().map(|(host, port)| format!("turn:{}:{port}?transport=udp", url_host(host))).collect()
+    if !settings.relay.urls.is_empty() {
+        return settings.relay.urls.clone();
+    }
+    let (listen, server) = (&settings.listen, &settings.server);
+    let tls: Vec<_> =
+        if offers_tls(settings) { [&listen.turns[..], &listen.web].concat() } else { Vec::new() };
+    let ways = [
+        (Way::Udp, [&listen.turn[..], &listen.web].concat()),
+        (Way::Tcp, listen.turn.clone()),
+        (Way::Tls, tls.clone()),
+        (Way::Dtls, tls),
+    ];
+    let mut urls: Vec<String> = Vec::new();
+    for (way, listening) in &ways {
+        for at in listening.iter().filter(|at| at.port() != 0) {
+            for url in hosts(server, *at).iter().map(|host| way.url(&url_host(host), at.port())) {
+                if !urls.contains(&url) {
+                    urls.push(url);
+                }
+            }
+        }
+    }
+    urls
+}
+
+/// By what clients reach a listening address: our name, else the addresses that we have outside, else itself.
+fn hosts(server: &Server, at: SocketAddr) -> Vec<String> {
+    if let Some(name) = server.names.first() {
+        return vec![name.clone()];
+    }
+    if server.external.is_empty() {
+        return if at.ip().is_unspecified() { Vec::new() } else { vec![at.ip().to_string()] };
+    }
+    let of_family = server.external.iter().filter(|it| it.public.is_ipv4() == at.is_ipv4());
+    of_family.map(|it| it.public.to_string()).collect()
 }

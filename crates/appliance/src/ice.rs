@@ -34,14 +34,36 @@ impl Ports {
     pub(crate) fn urls(&self, host: &str, beside: Option<IpAddr>) -> Vec<String> {
         let hosts: Vec<String> =
             std::iter::once(url_host(host)).chain(beside.map(|ip| url_host(&ip.to_string()))).collect();
-        let bare = |ports: &BTreeSet<u16>, transport: &str| -> Vec<String> {
-            let of_host = |host: &String| -> Vec<String> {
-                ports.iter().map(|port| format!("turn:{host}:{port}?transport={transport}")).collect()
-            };
+        let bare = |ports: &BTreeSet<u16>, way: Way| -> Vec<String> {
+            let of_host =
+                |host: &String| -> Vec<String> { ports.iter().map(|port| way.url(host, *port)).collect() };
             hosts.iter().flat_map(of_host).collect()
         };
-        let tls = self.tls.iter().map(|port| format!("turns:{}:{port}?transport=tcp", hosts[0]));
-        bare(&self.udp, "udp").into_iter().chain(bare(&self.tcp, "tcp")).chain(tls).collect()
+        let tls = self.tls.iter().map(|port| Way::Tls.url(&hosts[0], *port));
+        bare(&self.udp, Way::Udp).into_iter().chain(bare(&self.tcp, Way::Tcp)).chain(tls).collect()
+    }
+}
+
+/// How a client reaches the relay.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    Udp,
+    Tcp,
+    Tls,
+    /// TLS over UDP.
+    Dtls,
+}
+
+impl Way {
+    /// The URL by this way; `host` as [`url_host`] gives it.
+    pub(crate) fn url(self, host: &str, port: u16) -> String {
+        let (scheme, transport) = match self {
+            Self::Udp => ("turn", "udp"),
+            Self::Tcp => ("turn", "tcp"),
+            Self::Tls => ("turns", "tcp"),
+            Self::Dtls => ("turns", "udp"),
+        };
+        format!("{scheme}:{host}:{port}?transport={transport}")
     }
 }
 

@@ -27,6 +27,30 @@ pub(crate) const SHARED_SECRETS_MAX: usize = 4;
 /// A file of tokens of admission, one a line: some twenty thousand.
 pub(crate) const TOKENS_FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// A set of keys that verify tokens: with certificates in it, some sixty.
+pub(crate) const JWKS_BYTES_MAX: usize = 256 << 10;
+
+/// Keys in such a set.
+pub(crate) const JWKS_KEYS_MAX: usize = 64;
+
+/// From the question for such a set to the end of the answer.
+pub(crate) const JWKS_FETCH_MS_MAX: u64 = 10_000;
+
+/// The wait after the first time that such a set could not be had; it doubles, up to the usual wait.
+pub(crate) const JWKS_BACK_OFF_S: u64 = 5;
+
+/// The shortest wait between two questions when a token names a key that is not in the set.
+pub(crate) const JWKS_EARLY_S: u64 = 10;
+
+/// Keys that one token is tried with, where it does not say by a name of one key which it is.
+pub(crate) const JWT_KEYS_TRIED_MAX: usize = 4;
+
+/// An RSA key that verifies tokens: a shorter one is too weak (RFC 7518 §3.3).
+pub(crate) const RSA_BITS_MIN: usize = 2_048;
+
+/// An RSA key that verifies tokens: a longer one is too much work.
+pub(crate) const RSA_BITS_MAX: usize = 8_192;
+
 /// The longest time for which a shared-secret credential is minted here, in seconds: thirty days.
 pub(crate) const CREDENTIAL_TTL_S_MAX: u64 = 30 * 86_400;
 
@@ -41,6 +65,12 @@ pub(crate) const PEM_BYTES_MAX: u64 = 256 << 10;
 
 /// A file in the state directory: keys, certificates, an account.
 pub(crate) const STATE_FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// What is written to see whether the state directory takes files: a long chain of certificates and its key.
+pub(crate) const STATE_PROBE_BYTES: usize = 32 << 10;
+
+/// The pause between two tries to write what the state directory did not take.
+pub(crate) const STATE_RETRY_S: u64 = 60;
 
 /// How wrong a client's clock may be for it to find our own certificates valid all the same.
 pub(crate) const CLOCK_SKEW_S_MAX: u64 = 86_400;
@@ -72,6 +102,18 @@ pub(crate) const ACME_BACK_OFF_S: u64 = 5;
 /// The wait after the first time that an ACME server refused; public ones allow few refusals an hour.
 pub(crate) const ACME_REFUSED_BACK_OFF_S: u64 = 900;
 
+/// The pause between two questions where the services are that this system asks, which are no peers.
+pub(crate) const BACK_ENDS_LOOK_S: u64 = 300;
+
+/// One such question.
+pub(crate) const BACK_END_LOOK_MS_MAX: u64 = 10_000;
+
+/// Addresses of one such service.
+pub(crate) const BACK_END_ADDRESSES_MAX: usize = 32;
+
+/// URLs of the relay that clients are given. Firefox warns from five on, that finding addresses takes long.
+pub(crate) const TURN_URLS_MAX: usize = 8;
+
 /// The longest wait between two orders.
 pub(crate) const ACME_BACK_OFF_S_MAX: u64 = 21_600;
 
@@ -102,18 +144,39 @@ pub(crate) const DRAIN_LOOK_MS: u64 = 200;
 /// Connections to the admin listener: scrapers and health checks.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
-/// Connections to the `web`, `turn`, `turns` and `local` listeners, each.
+/// Connections to the `web`, `turn` and `turns` listeners, each, however small the machine is.
+pub(crate) const TURN_CONNECTIONS_MIN: usize = 128;
+
+/// Connections to the `web`, `turn`, `turns` and `local` listeners, each; and DTLS associations.
 pub(crate) const WEB_CONNECTIONS_MAX: usize = 16_384;
+
+/// Connections of the signaling, however small the machine is.
+pub(crate) const SIGNAL_CONNECTIONS_MIN: usize = 128;
+
+/// What may wait for all readers, and as much again for clients that may come back, however small the machine
+/// is: thirty times what one of them may have.
+pub(crate) const MESSAGES_BYTES_MIN: usize = 8 << 20;
+
+/// The same, however large it is.
+pub(crate) const MESSAGES_BYTES_MAX: usize = 256 << 20;
 
 /// Connections to `web`, `turn` and `turns` from one /24 or /48, each. An office, a school or a carrier's NAT
 /// looks like one prefix.
 pub(crate) const WEB_CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
 
+/// How long the service manager may take to make room for news.
+pub(crate) const NEWS_S_MAX: u64 = 2;
+
 /// Ports tried until one is free for TCP and UDP.
 pub(crate) const PORT_CHOICES_MAX: usize = 16;
 
-/// TLS handshakes under way; each costs a signature, so that a flood of them is bounded in memory and time.
+/// TLS and DTLS handshakes under way, of each; each costs a signature, so that a flood of them is bounded
+/// in memory and time.
 pub(crate) const WEB_HANDSHAKES_MAX: usize = 512;
 
+/// Those of one /24 or /48. Four networks are needed to keep newcomers of others out.
+pub(crate) const WEB_HANDSHAKES_PER_PREFIX_MAX: usize = WEB_HANDSHAKES_MAX / 4;
+
 const _: () = assert!(WEB_CONNECTIONS_PER_PREFIX_MAX < WEB_CONNECTIONS_MAX);
-const _: () = assert!(WEB_HANDSHAKES_MAX < WEB_CONNECTIONS_MAX);
+const _: () = assert!(WEB_HANDSHAKES_PER_PREFIX_MAX < WEB_HANDSHAKES_MAX);
+const _: () = assert!(WEB_HANDSHAKES_MAX < WEB_CONNECTIONS_MAX && TURN_CONNECTIONS_MIN < WEB_CONNECTIONS_MAX);

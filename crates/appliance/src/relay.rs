@@ -3,19 +3,21 @@
 //! It makes no decision about a packet or a credential; `turn-core` does.
 
 use std::iter;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use match_core::{IceServer, SessionId, Side};
-use relay_plane::RelayCounters;
+use relay_plane::{RelayCounters, dtls};
 use turn_core::{
     AddressPolicy, AddressRange, AllocationLimits, AnswerLimits, BandwidthLimits, Discovery, DropReason,
-    Endpoint, External, ListenerId, PeerPolicy, SessionKey, SharedSecret, StaticUser, TicketKey, WorkerId,
+    Endpoint, External, ListenerId, PeerPolicy, Rules, SessionKey, SharedSecret, StaticUser, TicketKey,
+    WorkerId,
 };
 
+use crate::back_ends::{self, BackEnd};
 use crate::ice::Ports;
 use crate::metrics::RelayNumbers;
-use crate::settings::{self, Peers, Range, Settings, User};
+use crate::settings::{self, Peers, Range, Secret, Settings, User};
 
 /// What the matcher asks of the relay: it mints credentials with the key that both know.
 pub(crate) struct Bridge {
@@ -24,6 +26,8 @@ pub(crate) struct Bridge {
     /// The configured name; `None`: the one by which a client came.
     name: Option<String>,
     ports: Ports,
+    /// The configured URLs; empty: by name and ports.
+    urls: Vec<String>,
     /// An address of this machine, for clients that came by a loopback one: Firefox talks to no TURN server
     /// there.
     beside_loopback: Option<IpAddr>,
@@ -44,15 +48,20 @@ impl Bridge {
             ip.is_ipv4() && relay.listening().iter().any(|at| at.ip().is_ipv4() && at.ip().is_unspecified())
         };
         let beside_loopback = relay.own_ips().iter().find(reached).copied().filter(|ip| !ip.is_loopback());
-        Self { handle: relay.handle(), key, name, ports, beside_loopback, credential_s_max }
+        let urls = settings.relay.urls.clone();
+        Self { handle: relay.handle(), key, name, ports, urls, beside_loopback, credential_s_max }
     }
 }
 
 impl signal_plane::Relay for Bridge {
     fn ice_servers(&self, session: SessionId, side: Side, host: &str, ends_unix_s: u64) -> Vec<IceServer> {
         let credential = self.key.mint(turn_core::SessionId(session.0), turn_side(side), ends_unix_s);
-        let host = self.name.as_deref().unwrap_or(host);
-        let urls = self.ports.urls(host, self.beside_loopback.filter(|_| is_loopback(host)));
+        let urls = if self.urls.is_empty() {
+            let host = self.name.as_deref().unwrap_or(host);
+            self.ports.urls(host, self.beside_loopback.filter(|_| is_loopback(host)))
+        } else {
+            self.urls.clone()
+        };
         vec![IceServer { urls, username: Some(credential.username), credential: Some(credential.password) }]
     }
 
@@ -89,19 +98,27 @@ pub(crate) struct TcpAddresses {
 /// The ports that browsers are told of.
 pub(crate) fn ports(settings: &Settings, relay: &relay_plane::Relay, tcp: &TcpAddresses) -> Ports {
     let udp = listening_keys(settings).zip(relay.listening().iter().copied());
-    // What discovery adds is for discovery.
-    let udp: Vec<_> = udp.filter(|(key, _)| *key != DISCOVERY_KEY).map(|(_, address)| address).collect();
-    let is_refused = matches!(settings.tls.source, settings::Source::SelfSigned);
-    let tls = if is_refused { Vec::new() } else { [&tcp.turns[..], &tcp.web].concat() };
+    // What discovery adds is for discovery, and no browser speaks DTLS to a TURN server.
+    let is_for_browsers = |key| ![DISCOVERY_KEY, TURNS_KEY].contains(&key);
+    let udp: Vec<_> = udp.filter(|(key, _)| is_for_browsers(*key)).map(|(_, address)| address).collect();
+    let tls = if offers_tls(settings) { [&tcp.turns[..], &tcp.web].concat() } else { Vec::new() };
     Ports::new(&udp, &tcp.turn, &tls)
 }
 
-/// The relay's configuration. `tcp`: what is listened on over TCP, with the ports it has got.
+/// Whether browsers take our certificate, and are told of the ports where they see it.
+pub(crate) const fn offers_tls(settings: &Settings) -> bool {
+    !matches!(settings.tls.source, settings::Source::SelfSigned)
+}
+
+/// The relay's configuration. `tcp`: what is listened on over TCP, with the ports it has got;
+/// `inherited`: what is open already.
 pub(crate) fn config(
     settings: &Settings,
     key: SessionKey,
     tickets: TicketKey,
     tcp: &TcpAddresses,
+    inherited: Vec<UdpSocket>,
+    dtls: dtls::Config,
 ) -> relay_plane::Config {
     let relay = &settings.relay;
     let limits = relay.limits;
@@ -111,6 +128,8 @@ pub(crate) fn config(
     relay_plane::Config {
         listen: listen.clone(),
         web: tcp.web.clone(),
+        inherited,
+        dtls: Some(dtls),
         listen_streams: [&tcp.turn[..], &tcp.turns, &tcp.web].concat(),
         workers: settings.server.workers,
         limits: AllocationLimits {
@@ -126,24 +145,26 @@ pub(crate) fn config(
             realm: relay.realm.clone(),
             session_key: key,
             password_algorithms: relay.password_algorithms.clone(),
+            username_anonymity: relay.username_anonymity,
             session_peers: policy(relay.peers),
-            shared_secrets: relay.shared_secrets.iter().map(|it| SharedSecret::new(it.expose())).collect(),
+            shared_secrets: shared_secrets(&relay.shared_secrets),
             users: relay.users.iter().map(|user| static_user(user, &relay.realm)).collect(),
             addresses: AddressPolicy {
-                allow: relay.allow.iter().map(range).collect(),
-                deny: relay.deny.iter().map(range).collect(),
+                rules: rules(settings),
                 listening: tcp.others.clone(),
-                own_ips: Vec::new(),
+                ..AddressPolicy::default()
             },
             external: external.map(|it| External { public: it.public, local: it.local }).collect(),
             discovery,
             answers: AnswerLimits {
                 per_address_s: limits.answers_per_address_s.unwrap_or(0),
                 per_prefix_s: limits.answers_per_prefix_s.unwrap_or(0),
+                total_s: limits.answers_total_s.unwrap_or(0),
             },
             relay_ports: relay.ports.clone(),
             old_channels: relay.old_channels,
             icmp: relay.icmp,
+            tcp: relay.tcp_allocations,
             mobility: relay.mobility.then_some(tickets),
             lifetime_max: Duration::from_secs(u64::from(limits.lifetime_max_s)),
             worker: WorkerId(0),
@@ -168,13 +189,15 @@ fn udp_addresses(settings: &Settings) -> Vec<SocketAddr> {
 pub(crate) fn listening_keys(settings: &Settings) -> impl Iterator<Item = &'static str> {
     let (of_turn, all) = (settings.listen.turn.len(), udp_addresses(settings).len());
     let keys = iter::repeat_n(TURN_KEY, of_turn).chain(iter::repeat_n(DISCOVERY_KEY, all - of_turn));
-    keys.chain(iter::repeat(WEB_KEY))
+    let keys = keys.chain(iter::repeat_n(WEB_KEY, settings.listen.web.len()));
+    keys.chain(iter::repeat_n(TURNS_KEY, settings.listen.turns.len()))
 }
 
 /// The key that one of the relay's addresses is there for, as configured.
 pub(crate) fn listening_key(address: &SocketAddr, settings: &Settings) -> &'static str {
-    let place = udp_addresses(settings).iter().position(|other| other == address);
-    place.and_then(|place| listening_keys(settings).nth(place)).unwrap_or(WEB_KEY)
+    let addresses = [udp_addresses(settings), settings.listen.web.clone()].concat();
+    let place = addresses.iter().position(|other| other == address);
+    place.and_then(|place| listening_keys(settings).nth(place)).unwrap_or(TURNS_KEY)
 }
 
 fn discovery(pair: &settings::Discovery, listen: &[SocketAddr]) -> Discovery {
@@ -187,9 +210,9 @@ fn discovery(pair: &settings::Discovery, listen: &[SocketAddr]) -> Discovery {
 
 /// The relay's counters under the names of the metrics.
 pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
-    let RelayCounters { turn, io, streams } = counters;
+    let RelayCounters { turn, io, streams, dtls } = counters;
     RelayNumbers {
-        traffic: vec![("udp", io.udp), ("tcp", io.tcp), ("tls", io.tls)],
+        traffic: vec![("udp", io.udp), ("tcp", io.tcp), ("tls", io.tls), ("dtls", io.dtls)],
         stream_frames_lost: vec![("late", streams.late_frames), ("overflow", streams.overflow_frames)],
         streams_closed: vec![
             ("idle", streams.idle),
@@ -197,9 +220,17 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
             ("stalled", streams.stalled),
         ],
         streams: streams.open,
+        dtls: dtls.open,
+        dtls_by_outcome: vec![
+            ("accepted", dtls.accepted),
+            ("asked", dtls.asked),
+            ("failed", dtls.failed),
+            ("idle", dtls.idle),
+            ("refused", dtls.refused),
+        ],
         packets_by_verdict: vec![
             ("answered", turn.bindings + turn.successes + turn.errors),
-            ("dropped", turn.drops.iter().sum::<u64>() + io.quic_drops),
+            ("dropped", turn.drops.iter().sum::<u64>() + io.quic_drops + io.lost_arrivals),
             ("from_peer", turn.from_peer_packets),
             ("quic", io.quic_packets),
             ("routed", turn.routed_packets),
@@ -208,16 +239,43 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
         drops_by_reason: DropReason::ALL
             .iter()
             .map(|reason| (reason.label(), turn.drops[*reason as usize]))
-            .chain(iter::once(("quic_queue", io.quic_drops)))
+            .chain([
+                ("quic_queue", io.quic_drops),
+                ("receiver_gone", io.gone_receivers),
+                ("shared_socket_queue", io.lost_arrivals),
+                ("too_long_for_dtls", io.too_long),
+            ])
             .collect(),
         send_failures: io.send_failures,
+        proofs: turn.proofs,
+        wrong_passwords: turn.failures,
         allocations: turn.allocations,
+        tcp_connections: turn.connections,
+        tcp_bytes: vec![("in", streams.tcp_from_peer_bytes), ("out", streams.tcp_to_peer_bytes)],
     }
+}
+
+/// The rules about addresses as the relay takes them.
+pub(crate) fn rules(settings: &Settings) -> Rules {
+    let relay = &settings.relay;
+    let ranges = |of: &[Range]| of.iter().map(range).collect();
+    Rules {
+        allow: ranges(&relay.allow),
+        deny: ranges(&relay.deny),
+        back_ends: back_ends::sockets(&BackEnd::all(settings)),
+        nat64: relay.nat64.clone(),
+    }
+}
+
+/// The secrets as the relay takes them.
+pub(crate) fn shared_secrets(secrets: &[Secret]) -> Vec<SharedSecret> {
+    secrets.iter().map(|secret| SharedSecret::new(secret.expose())).collect()
 }
 
 fn static_user(user: &User, realm: &str) -> StaticUser {
     let password = std::str::from_utf8(user.password.expose()).expect("settings admit text only");
-    StaticUser::new(&user.name, realm, password, policy(user.peers))
+    let made = StaticUser::new(&user.name, realm, password, policy(user.peers));
+    if user.tcp { made.with_tcp() } else { made }
 }
 
 const fn policy(peers: Peers) -> PeerPolicy {
@@ -228,7 +286,7 @@ const fn policy(peers: Peers) -> PeerPolicy {
     }
 }
 
-fn range(range: &Range) -> AddressRange {
+pub(crate) fn range(range: &Range) -> AddressRange {
     AddressRange::new(range.first(), range.last()).expect("settings admit ordered ranges of one family only")
 }
 
@@ -239,6 +297,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 pub(crate) const TURN_KEY: &str = "listen.turn";
+
+/// TURN over TLS and over DTLS.
+pub(crate) const TURNS_KEY: &str = "listen.turns";
 
 const DISCOVERY_KEY: &str = "relay.nat_discovery_port";
 

@@ -4,39 +4,47 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redact::Sensitive;
 use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
-use relay_plane::{Relay, Streams};
+use relay_plane::{Relay, dtls};
 use rustls::ServerConfig;
-use signal_plane::{Challenges, Doorkeeper, Peer, Signal};
+use signal_plane::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use turn_core::{SessionKey, TicketKey};
 
 use crate::admin::Admin;
-use crate::admission::Tokens;
+use crate::admission::Admission;
+use crate::feed::{self, Entrance};
 use crate::limits::{
     ADMIN_CONNECTIONS_MAX, DRAIN_LOOK_MS, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_PER_PREFIX_MAX,
-    WEB_HANDSHAKES_MAX,
+    WEB_HANDSHAKES_MAX, WEB_HANDSHAKES_PER_PREFIX_MAX,
 };
+use crate::memory::Memory;
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::ports;
-use crate::privacy::Inventory;
+use crate::privacy::{self, Inventory, Longest};
 use crate::relay::{self, Bridge, TcpAddresses};
-use crate::settings::{self, Settings};
+use crate::rules::Rules;
+use crate::secrets::SharedSecrets;
+use crate::settings::{self, Problems, Range, Settings};
+use crate::sockets::Sockets;
 use crate::tls::{self, CertificateError, Certificates};
 
 /// The running system. Stop it with [`Appliance::stop`]; dropping it closes the listeners and drops the rest.
 pub struct Appliance {
     certificates: Certificates,
+    secrets: Option<SharedSecrets>,
+    rules: Rules,
+    admission: Arc<Admission>,
     admin: Arc<Admin>,
     admin_listener: Web,
     admin_task: JoinHandle<()>,
-    /// Those of TURN, then, until the page takes no new visitors, its own.
+    /// Those that speak TURN, then, until the page takes no new visitors, those that do not.
     listeners: Vec<Web>,
     tasks: [JoinHandle<()>; 5],
     signal: Signal,
@@ -93,28 +101,31 @@ pub struct ListenError {
 }
 
 impl Appliance {
-    /// Starts everything the settings ask for; call it inside a tokio runtime.
+    /// Starts everything the settings ask for, on sockets that are open already where there are some; call it
+    /// inside a tokio runtime.
     ///
     /// # Errors
     ///
     /// The first part that could not be started.
-    pub fn start(settings: &Settings) -> Result<Self, StartError> {
+    pub fn start(settings: &Settings, mut sockets: Sockets) -> Result<Self, StartError> {
         let listen = &settings.listen;
         let certificates = Certificates::start(settings)?;
         let mut metrics = Metrics::new();
         let mut listening = Vec::new();
         let mut open = |listener: Listener, addresses: &[SocketAddr], tls| {
-            let (web, queue) = listener.open(addresses, tls)?;
+            let inherited = sockets.take_streams(addresses);
+            let (web, queue) = listener.open(addresses, inherited, tls, &listen.trusted_proxies)?;
             metrics.listener(listener.name, Box::new(web.counters()));
             listening.extend(web.addresses().iter().map(|address| listener.listening(*address)));
             Ok::<_, StartError>((web, queue))
         };
-        let (turn, turn_queue) = open(TURN, &listen.turn, None)?;
-        let (turns, turns_queue) = open(TURNS, &listen.turns, Some(certificates.tcp(&TURN_ALPN)))?;
+        let [of_turn, of_turns, of_web] = [TURN, TURNS, WEB].map(|it| it.within(&settings.memory));
+        let (turn, turn_queue) = open(of_turn, &listen.turn, None)?;
+        let [on_turns, on_web] = [&listen.turns, &listen.web].map(|it| ports::free_for_both(it));
+        let (turns, turns_queue) = open(of_turns, &on_turns, Some(certificates.tcp(&TURN_ALPN)))?;
         // Ours decides: who offers TURN at all speaks it, also where HTTP is offered before it.
         let both = [&TURN_ALPN[..], &[b"http/1.1"]].concat();
-        let on_web = ports::free_for_both(&listen.web);
-        let (web, web_queue) = open(WEB, &on_web, Some(certificates.tcp(&both)))?;
+        let (web, web_queue) = open(of_web, &on_web, Some(certificates.tcp(&both)))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
@@ -125,40 +136,38 @@ impl Appliance {
             web: web.addresses().to_vec(),
             others: [&http, &local, &admin_listener].into_iter().flat_map(Web::addresses).copied().collect(),
         };
-        let (mut relay, signal) = start_relay_and_signal(settings, &tcp, certificates.challenges())?;
+        let admission = Arc::new(Admission::start(&settings.matching.admission));
+        let (mut relay, signal) =
+            start_relay_and_signal(settings, &tcp, sockets.datagrams, &certificates, &admission)?;
         start_quic(&mut relay, &signal, &certificates)?;
         listening.splice(0..0, listening_udp(&relay, settings));
         let https = web.addresses().first().map(SocketAddr::port);
-        let of_web = |from| Peer { address: Some(from), secure: true, redirect: None };
-        let of_http = move |from| Peer { address: Some(from), secure: false, redirect: https };
-        // All of its clients have the same address: a browser's on this machine or a proxy's.
-        let of_local = |_| Peer { address: None, secure: false, redirect: None };
-        let streams = relay.streams();
-        let feed = |queue, peer| tokio::spawn(feed(queue, signal.clone(), streams.clone(), peer));
+        let (streams, proxies) = (relay.streams(), feed::proxies(&settings.listen));
+        let feed = |queue, entrance| {
+            let proxies = proxies.clone();
+            tokio::spawn(feed::run(queue, signal.clone(), streams.clone(), entrance, proxies))
+        };
         let tasks = [
-            feed(turn_queue, Box::new(of_web) as PeerOf),
-            feed(turns_queue, Box::new(of_web)),
-            feed(web_queue, Box::new(of_web)),
-            feed(http_queue, Box::new(of_http)),
-            feed(local_queue, Box::new(of_local)),
+            feed(turn_queue, Entrance::Web),
+            feed(turns_queue, Entrance::Web),
+            feed(web_queue, Entrance::Web),
+            feed(http_queue, Entrance::Http { https }),
+            feed(local_queue, Entrance::Local),
         ];
-        let handle = relay.handle();
-        metrics.relay(Box::new(move || relay::numbers(&handle.counters())));
-        let numbers = signal.clone();
-        metrics.signal(Box::new(move || signal_numbers(&numbers.counters())));
-        metrics.certificates(Box::new(certificates.numbers()));
-        let allocation_s_max = u64::from(settings.relay.limits.lifetime_max_s);
-        let inventory = Inventory::new(signal.clone(), relay.handle(), allocation_s_max);
+        count(&mut metrics, &relay, &signal, &certificates, &admission);
+        let counted = [&turn, &turns, &web, &http, &local, &admin_listener];
+        let inventory = inventory(settings, &relay, &signal, &admission, counted);
         let admin = Admin::new(metrics, inventory);
-        let admin_task = tokio::spawn(Arc::clone(&admin).serve(admin_queue));
         let page = page(&local, &web, &settings.server.names);
-        let listeners = vec![turn, turns, web, http, local];
         Ok(Self {
             certificates,
+            secrets: SharedSecrets::start(&settings.relay, relay.handle()),
+            rules: Rules::start(settings, relay.handle()),
+            admission,
+            admin_task: tokio::spawn(Arc::clone(&admin).serve(admin_queue)),
             admin,
             admin_listener,
-            admin_task,
-            listeners,
+            listeners: vec![turn, turns, web, http, local],
             tasks,
             signal,
             relay,
@@ -168,19 +177,31 @@ impl Appliance {
         })
     }
 
-    /// Takes over a certificate that was replaced; what cannot be used is in the log, and the old one stays.
-    /// Returns when it is done.
-    pub async fn reload(&self) {
+    /// Takes over the rules about addresses from settings that were read anew, and a certificate, shared
+    /// secrets and keys of admission that were replaced; what cannot be used is in the log, and the old ones
+    /// stay. Returns when it is done.
+    pub async fn reload(&self, settings: Result<&Settings, &Problems>) {
+        self.rules.reload(settings);
+        if let Some(secrets) = &self.secrets {
+            secrets.reload();
+        }
         self.certificates.reload().await;
+        self.admission.reload().await;
     }
 
-    /// Takes nobody new: `/readyz` says so, the page's listeners close, and the relay sends newcomers with
-    /// credentials of other software to another server. Who is here stays.
+    /// Takes nobody new: `/readyz` says so, nobody is matched any more, the page is not served, and the relay
+    /// sends newcomers with credentials of other software to another server. Who is here stays, and gets in
+    /// again by any listener of TURN when a connection breaks.
     pub async fn close(&mut self) {
-        self.admin.stopping();
+        self.signal.drain().await;
         self.relay.handle().drain(&self.alternates);
+        // Last of the three: whom `/readyz` sent away finds nobody who still takes people in.
+        self.admin.stopping();
         for listener in self.listeners.drain(TURN_LISTENERS..) {
             listener.stop().await;
+        }
+        for listener in &self.listeners {
+            listener.turn_http_away();
         }
     }
 
@@ -214,6 +235,18 @@ impl Appliance {
         }
         self.admin_listener.stop().await;
         end(self.admin_task).await;
+    }
+
+    /// Whether every worker has come round since this was asked last, in a form that can be taken along.
+    pub fn pulse(&self) -> impl Fn() -> bool + Send + 'static {
+        let handle = self.relay.handle();
+        move || handle.has_pulse()
+    }
+
+    /// Returns when a part of the system has ended by itself; the log says why. Who was served by it is not
+    /// served any more, so the process should end.
+    pub async fn failed(&self) {
+        self.relay.handle().ended().await;
     }
 
     /// What is listened on.
@@ -257,17 +290,29 @@ struct Listener {
     name: &'static str,
     service: &'static str,
     protocol: Option<Protocol>,
+    /// Whether trusted proxies pass connections on to it.
+    is_proxied: bool,
     caps: Caps,
 }
 
 impl Listener {
+    /// The same with as many connections as there is memory for.
+    fn within(self, memory: &Memory) -> Self {
+        let caps =
+            Caps { open: memory.connections, open_per_prefix: memory.connections_per_prefix, ..self.caps };
+        Self { caps, ..self }
+    }
+
     fn open(
         self,
         addresses: &[SocketAddr],
+        inherited: Vec<TcpListener>,
         tls: Option<Arc<ServerConfig>>,
+        proxies: &[Range],
     ) -> Result<(Web, mpsc::Receiver<Decrypted>), ListenError> {
-        let Self { protocol, caps, .. } = self;
-        let config = web::Config { addresses: addresses.to_vec(), tls, protocol, caps };
+        let Self { protocol, is_proxied, caps, .. } = self;
+        let proxies = if is_proxied { proxies.iter().map(relay::range).collect() } else { Vec::new() };
+        let config = web::Config { addresses: addresses.to_vec(), inherited, tls, protocol, proxies, caps };
         Web::start(config).map_err(|error| ListenError {
             key: self.key,
             address: error.address,
@@ -292,7 +337,9 @@ fn page(local: &Web, web: &Web, names: &[String]) -> Option<String> {
 fn start_relay_and_signal(
     settings: &Settings,
     tcp: &TcpAddresses,
-    challenges: Challenges,
+    inherited: Vec<UdpSocket>,
+    certificates: &Certificates,
+    admission: &Admission,
 ) -> Result<(Relay, Signal), StartError> {
     let key = SessionKey::new(random()?);
     let refuse = |error| match error {
@@ -303,15 +350,24 @@ fn start_relay_and_signal(
         error => StartError::Relay(error),
     };
     let tickets = TicketKey::new(random()?);
-    let relay = Relay::start(relay::config(settings, key.clone(), tickets, tcp)).map_err(refuse)?;
+    let of_dtls = dtls::Config {
+        listen: tcp.turns.clone(),
+        certificate: certificates.dtls(),
+        caps: WEB.within(&settings.memory).caps,
+    };
+    let config = relay::config(settings, key.clone(), tickets, tcp, inherited, of_dtls);
+    let relay = Relay::start(config).map_err(refuse)?;
+    let (limits, mut of_matcher) = settings.memory.signal_limits();
+    of_matcher.work.bits_min = settings.matching.work_bits;
     let matcher = match_core::Config {
+        limits: of_matcher,
         rooms: settings.matching.rooms,
         room_size: settings.matching.room_size,
         resume_s: settings.matching.resume_s,
         exposure: settings.matching.exposure,
         room_exposure: settings.matching.room_exposure,
         require_sealed: settings.privacy.require_sealed,
-        require_token: settings.matching.tokens.is_some(),
+        require_token: settings.matching.admission.needs_token(),
         ban_s: settings.matching.ban_s,
         rotate_s: settings.privacy.rotate_s,
         ..Default::default()
@@ -322,16 +378,49 @@ fn start_relay_and_signal(
         matcher,
         origins: settings.server.origins.clone(),
         names: host_names(&settings.server.names),
-        doorkeeper: settings
-            .matching
-            .tokens
-            .as_ref()
-            .map_or_else(Doorkeeper::default, |tokens| Doorkeeper::new(Arc::new(Tokens::new(tokens)))),
-        challenges,
-        ..Default::default()
+        doorkeeper: admission.doorkeeper(),
+        challenges: certificates.challenges(),
+        proxies: feed::proxies(&settings.listen),
+        limits,
     };
     let signal = Signal::start(config, Arc::new(bridge), random()?);
     Ok((relay, signal))
+}
+
+/// What is kept of people, by the parts that keep it.
+fn inventory(
+    settings: &Settings,
+    relay: &Relay,
+    signal: &Signal,
+    admission: &Arc<Admission>,
+    listeners: [&Web; 6],
+) -> Inventory {
+    let listeners = listeners.map(|listener| Box::new(listener.counters()) as privacy::Listener);
+    let longest = longest(settings);
+    Inventory::new(signal.clone(), relay.handle(), Arc::clone(admission), listeners.into(), longest)
+}
+
+/// How long some of what is kept lives at most.
+fn longest(settings: &Settings) -> Longest {
+    Longest {
+        allocation_s: u64::from(settings.relay.limits.lifetime_max_s),
+        credential_s: match_core::Config::default().session_ttl_s,
+    }
+}
+
+/// Tells the metrics where the numbers of all parts come from.
+fn count(
+    metrics: &mut Metrics,
+    relay: &Relay,
+    signal: &Signal,
+    certificates: &Certificates,
+    admission: &Arc<Admission>,
+) {
+    let (relay, signal, admission) = (relay.handle(), signal.clone(), Arc::clone(admission));
+    metrics.relay(Box::new(move || relay::numbers(&relay.counters())));
+    metrics.signal(Box::new(move || signal_numbers(&signal.counters())));
+    metrics.certificates(Box::new(certificates.numbers()));
+    metrics.admission(Box::new(move || admission.numbers()));
 }
 
 /// The signaling over QUIC, on every address of `listen.web`.
@@ -356,7 +445,11 @@ fn random() -> Result<[u8; 32], StartError> {
 /// The relay's addresses, each with the key that it is there for.
 fn listening_udp(relay: &Relay, settings: &Settings) -> Vec<Listening> {
     let listening = |(key, address): (&'static str, &SocketAddr)| {
-        let service = if key == relay::WEB_KEY { "STUN, TURN, QUIC" } else { "STUN, TURN" };
+        let service = match key {
+            relay::WEB_KEY => "STUN, TURN, QUIC, DTLS",
+            relay::TURNS_KEY => "TURN over DTLS",
+            _ => "STUN, TURN",
+        };
         Listening { key, service, class: class(address.ip()), port: address.port(), transport: "udp" }
     };
     relay::listening_keys(settings).zip(relay.listening()).map(listening).collect()
@@ -379,10 +472,18 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
         waiting: matcher.waiting,
         rooms: matcher.rooms,
         sessions: matcher.sessions,
+        lost: matcher.lost,
+        resumed: matcher.resumed_total,
+        challenges: matcher.challenges_total,
+        reports: matcher.reports_total,
+        bans: matcher.bans_total,
         requests: counters.requests_total,
         matches: matcher.matches_total,
         messages: matcher.messages_total,
         errors_by_code: matcher.errors().map(|(code, number)| (code.label(), number)).collect(),
+        held_bytes: matcher.held_bytes,
+        held_dropped: matcher.held_dropped_total,
+        outbound_bytes: counters.outbound_bytes,
         quic_connections: counters.quic.connections,
         quic_handshakes_by_outcome: vec![
             ("accepted", counters.quic.accepted_total),
@@ -393,23 +494,6 @@ fn signal_numbers(counters: &signal_plane::Counters) -> SignalNumbers {
         refusals_by_reason: counters.refusals().map(|(reason, number)| (reason.label(), number)).collect(),
     }
 }
-
-/// Serves each stream of a queue on a task of its own, until the queue ends. The listener's limits bound the
-/// tasks, because a stream keeps its place.
-async fn feed(mut queue: mpsc::Receiver<Decrypted>, signal: Signal, streams: Streams, peer: PeerOf) {
-    while let Some(decrypted) = queue.recv().await {
-        if decrypted.protocol == Protocol::Turn {
-            let streams = streams.clone();
-            tokio::spawn(async move { streams.serve(decrypted).await });
-        } else {
-            let (signal, peer) = (signal.clone(), peer(decrypted.from.ip()));
-            tokio::spawn(async move { signal.serve(decrypted.stream, peer).await });
-        }
-    }
-}
-
-/// What signaling is told of a client.
-type PeerOf = Box<dyn Fn(IpAddr) -> Peer + Send>;
 
 async fn end(task: JoinHandle<()>) {
     task.abort();
@@ -434,23 +518,26 @@ const TURN: Listener = Listener {
     name: "turn",
     service: "STUN, TURN",
     protocol: Some(Protocol::Turn),
+    is_proxied: true,
     caps: WEB.caps,
 };
 
-const TURNS: Listener = Listener { key: "listen.turns", name: "turns", service: "TURN over TLS", ..TURN };
+const TURNS: Listener = Listener { key: relay::TURNS_KEY, name: "turns", service: "TURN over TLS", ..TURN };
 
-/// How many of the listeners are TURN's own; they stand first.
-const TURN_LISTENERS: usize = 2;
+/// How many of the listeners speak TURN, alone or beside HTTP; they stand first.
+const TURN_LISTENERS: usize = 3;
 
 const WEB: Listener = Listener {
     key: relay::WEB_KEY,
     name: "web",
     service: "HTTPS, TURN",
     protocol: None,
+    is_proxied: true,
     caps: Caps {
         open: WEB_CONNECTIONS_MAX,
         open_per_prefix: WEB_CONNECTIONS_PER_PREFIX_MAX,
         handshakes: WEB_HANDSHAKES_MAX,
+        handshakes_per_prefix: WEB_HANDSHAKES_PER_PREFIX_MAX,
     },
 };
 
@@ -459,6 +546,7 @@ const HTTP: Listener = Listener {
     name: "http",
     service: "to HTTPS",
     protocol: Some(Protocol::Http),
+    is_proxied: true,
     caps: WEB.caps,
 };
 
@@ -468,10 +556,12 @@ const LOCAL: Listener = Listener {
     name: "local",
     service: "HTTP, WebSocket",
     protocol: Some(Protocol::Http),
+    is_proxied: false,
     caps: Caps {
         open: WEB_CONNECTIONS_MAX,
         open_per_prefix: WEB_CONNECTIONS_MAX,
         handshakes: WEB_HANDSHAKES_MAX,
+        handshakes_per_prefix: WEB_HANDSHAKES_MAX,
     },
 };
 
@@ -480,10 +570,12 @@ const ADMIN: Listener = Listener {
     name: "admin",
     service: "metrics, health",
     protocol: Some(Protocol::Http),
+    is_proxied: false,
     caps: Caps {
         open: ADMIN_CONNECTIONS_MAX,
         open_per_prefix: ADMIN_CONNECTIONS_MAX,
         handshakes: ADMIN_CONNECTIONS_MAX,
+        handshakes_per_prefix: ADMIN_CONNECTIONS_MAX,
     },
 };
 

@@ -1,7 +1,8 @@
 //! Certificates that look after themselves, and the TLS configurations of all listeners.
 //!
-//! No handshake is made here. Versions are TLS 1.2 and 1.3, without early data; a client that offers
-//! protocols (ALPN) of which we have none is refused, one that offers none is served.
+//! No handshake is made here. Versions are TLS 1.2 and 1.3, without early data and without resumption, by
+//! which people would be known again; a client that offers protocols (ALPN) of which we have none is refused,
+//! one that offers none is served.
 
 mod acme;
 mod challenges;
@@ -20,13 +21,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::server::ResolvesServerCert;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::limits::{CERTIFICATE_LOOK_S_MAX, FILES_LOOK_S};
+use crate::limits::{CERTIFICATE_LOOK_S_MAX, FILES_LOOK_S, STATE_RETRY_S};
 use crate::settings::{self, Refusal, Settings};
 use acme::Acme;
 use challenges::{ACME_TLS, Challenges};
@@ -83,14 +84,14 @@ impl Certificates {
         let mut proves_by_tls = false;
         let (certified, source, pair) = match &settings.tls.source {
             settings::Source::SelfSigned => {
-                let pair = Pair::open(own_names, state, now_unix_s)?;
+                let pair = Pair::open(own_names, state.clone(), now_unix_s)?;
                 (self_signed.open(now_unix_s)?, Source::SelfSigned(self_signed), Some(Arc::new(pair)))
             }
             settings::Source::Files(files) => {
                 (Arc::clone(&files.certified), Source::Files(Files::new(files.clone())), None)
             }
             settings::Source::Acme(of) => {
-                let state = state.expect("the settings refuse this mode without a state directory");
+                let state = state.clone().expect("the settings refuse this mode without a state directory");
                 let acme = Acme::new(of.clone(), &settings.server.names, state, Arc::clone(&challenges));
                 proves_by_tls = !of.http;
                 let certified = match acme.kept(now_unix_s)? {
@@ -103,11 +104,17 @@ impl Certificates {
                 (certified, Source::Acme(Box::new(acme)), None)
             }
         };
+        if let Some(state) = &state {
+            state.flush().map_err(CertificateError::state)?;
+        }
         let shared = Arc::new(Shared {
             store: Arc::new(Store::new(certified, Arc::clone(&challenges))),
             pair,
+            state,
+            has_dtls: !settings.listen.turns.is_empty() || !settings.listen.web.is_empty(),
             sums: Sums::default(),
         });
+        shared.look_at_key();
         let (reloads, asked) = mpsc::channel(1);
         let keeper = tokio::spawn(keep(Arc::clone(&shared), source, asked));
         Ok(Self { shared, keeper, reloads, challenges, proves_by_tls })
@@ -137,6 +144,12 @@ impl Certificates {
             None => Arc::<Store>::clone(&self.shared.store),
         };
         config(&[&TLS13], resolver, protocols)
+    }
+
+    /// For DTLS, which asks at each handshake.
+    pub fn dtls(&self) -> relay_plane::dtls::Certificate {
+        let store = Arc::clone(&self.shared.store);
+        Arc::new(move || store.current())
     }
 
     /// What `listen.http` answers an ACME server.
@@ -177,6 +190,8 @@ impl CertificateError {
 struct Shared {
     store: Arc<Store>,
     pair: Option<Arc<Pair>>,
+    state: Option<State>,
+    has_dtls: bool,
     sums: Sums,
 }
 
@@ -200,6 +215,17 @@ impl Shared {
         self.store.swap(certified);
         self.sums.changes.fetch_add(1, Ordering::Relaxed);
         tracing::info!("a new certificate is in use");
+        self.look_at_key();
+    }
+
+    /// Says so if DTLS cannot use what is served.
+    fn look_at_key(&self) {
+        if self.has_dtls && !relay_plane::dtls::can_use(&self.store.current()) {
+            tracing::warn!(
+                "there is no TURN over DTLS with this certificate: its key is neither on P-256 nor on P-384; \
+                 have one with an ECDSA key, or set listen.turns and listen.web to []"
+            );
+        }
     }
 
     /// Tells in how many seconds the pair is due for its next turn.
@@ -212,6 +238,18 @@ impl Shared {
             }
             None => CERTIFICATE_LOOK_S_MAX,
         }
+    }
+
+    /// Writes what has not been written; tells in how many seconds to try again at the latest.
+    fn flush(&self) -> u64 {
+        let Some(state) = self.state.as_ref().filter(|state| !state.is_flushed()) else {
+            return CERTIFICATE_LOOK_S_MAX;
+        };
+        let Err(refusal) = state.flush() else { return CERTIFICATE_LOOK_S_MAX };
+        self.sums.failures.fetch_add(1, Ordering::Relaxed);
+        let error = CertificateError::state(refusal);
+        tracing::warn!(%error, "the certificate in use would be lost by a restart");
+        STATE_RETRY_S
     }
 
     fn fail(&self, error: &dyn std::fmt::Display) {
@@ -270,6 +308,7 @@ async fn keep(shared: Arc<Shared>, mut source: Source, mut reloads: mpsc::Receiv
     let mut asked: Option<oneshot::Sender<()>> = None;
     loop {
         let due_s = source.look(&shared, now_unix_s(), asked.is_some()).await;
+        let due_s = due_s.min(shared.flush());
         if let Some(done) = asked.take() {
             // Who asked may not have waited.
             let _ = done.send(());
@@ -292,6 +331,9 @@ fn config(
         .expect("the provider has suites for both versions")
         .with_no_client_auth()
         .with_cert_resolver(resolver);
+    // A ticket or a session that is kept would tell who comes back.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }

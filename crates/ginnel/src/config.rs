@@ -52,10 +52,12 @@ fn check(file: &Path, json: bool) -> ExitCode {
     let result = Settings::load(Some(file), &Environment::of_process());
     match result {
         Ok(settings) if json => {
-            exit::print(json!({ "ok": true, "problems": [], "notices": settings.notices }))
+            let memory = settings.memory.to_json();
+            exit::print(json!({ "ok": true, "problems": [], "notices": settings.notices, "memory": memory }))
         }
         Ok(settings) => {
             settings.notices.iter().for_each(|notice| exit::print(format_args!("note: {notice}")));
+            exit::print(settings.memory.sentence());
             exit::print(format_args!("{}: ok", file.display()));
         }
         Err(problems) => return refuse(&problems, json),

@@ -10,7 +10,7 @@ use appliance::credentials::{CannotMint, mint};
 use appliance::settings::{Environment, Settings};
 use serde_json::json;
 
-use crate::exit::{self, CONFIGURATION};
+use crate::exit::{self, CONFIGURATION, USAGE};
 
 pub(crate) fn run(file: Option<&Path>, user: Option<&str>, ttl: Duration, json: bool) -> ExitCode {
     let settings = match Settings::load(file, &Environment::of_process()) {
@@ -49,9 +49,6 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let number: u32 = digits.parse().map_err(|_| "write it like 90s, 30m, 1h or 7d".to_owned())?;
     Ok(Duration::from_secs(u64::from(number) * unit_s))
 }
-
-/// The command line is wrong: the code that clap uses too.
-const USAGE: u8 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -20,7 +20,9 @@ pub(crate) fn fail(code: u8, text: impl Display) -> ExitCode {
 
 /// The system could not be started or went down.
 pub(crate) const FAILED: u8 = 1;
-/// The configuration was refused. (2 is clap's, for the command line.)
+/// The command line is wrong: the code that clap uses too.
+pub(crate) const USAGE: u8 = 2;
+/// The configuration was refused.
 pub(crate) const CONFIGURATION: u8 = 3;
 /// An address could not be listened on.
 pub(crate) const LISTEN: u8 = 4;
@@ -31,7 +33,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    done, or stopped by SIGTERM or Ctrl-C
-  1    the system could not be started
+  1    the system could not be started or go on, or a load could not
   2    the command line is wrong
   3    the configuration is wrong
   4    an address cannot be listened on

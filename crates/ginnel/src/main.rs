@@ -5,6 +5,7 @@
 mod config;
 mod credentials;
 mod exit;
+mod load;
 mod serve;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 /// A private chat stack in one binary: matcher, STUN and TURN relay, web client.
 ///
@@ -27,7 +29,8 @@ struct Arguments {
 enum Command {
     /// Run the appliance until SIGTERM or Ctrl-C; a second one stops it at once.
     ///
-    /// SIGHUP takes over certificate files that were replaced, which otherwise takes a few seconds.
+    /// SIGHUP takes over relay.allow, relay.deny and relay.nat64 as they are then in the configuration, and
+    /// files of certificates and secrets that were replaced, which otherwise takes a few seconds.
     ///
     /// Every key of the configuration can be overridden by a variable GINNEL_SECTION_KEY, as GINNEL_LOG_LEVEL
     /// does log.level; `ginnel config default` prints them all.
@@ -53,15 +56,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put load on a server of your own and measure what it costs.
+    #[command(subcommand, after_help = exit::HELP)]
+    Load(load::Command),
     /// Check, print and explain the configuration.
     #[command(subcommand, after_help = exit::HELP)]
     Config(config::Command),
 }
 
 fn main() -> ExitCode {
+    // Files of secrets are read into memory: a crash leaves no core of it, and only root may look into it.
+    // The kernel refuses this to nobody.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     match Arguments::parse().command {
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Config(command) => config::run(&command),
+        Command::Load(command) => load::run(&command),
         Command::Credentials { config, user, ttl, json } => {
             credentials::run(config.as_deref(), user.as_deref(), ttl, json)
         }

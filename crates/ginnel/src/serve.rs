@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appliance::logs::Logs;
-use appliance::settings::{Environment, Settings};
-use appliance::{Appliance, ServiceManager, StartError};
+use appliance::settings::{Environment, Problems, Settings};
+use appliance::{Appliance, ServiceManager, Sockets, StartError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,7 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::exit::{self, CONFIGURATION, FAILED, INTERRUPTED, LISTEN};
 
 pub(crate) fn run(file: Option<&Path>) -> ExitCode {
-    let settings = match Settings::load(file, &Environment::of_process()) {
+    let sockets = match Sockets::of_process() {
+        Ok(sockets) => sockets,
+        Err(error) => return exit::fail(LISTEN, error),
+    };
+    let environment = Environment::of_process().with(&sockets);
+    let read = || Settings::load(file, &environment);
+    let settings = match read() {
         Ok(settings) => settings,
         Err(problems) => {
             let advice = "ginnel config default prints a valid file with comments";
@@ -32,48 +38,61 @@ pub(crate) fn run(file: Option<&Path>) -> ExitCode {
             return exit::fail(FAILED, format_args!("cannot start threads: {error}; raise the limit"));
         }
     };
-    let code = runtime.block_on(serve(&settings));
+    let code = runtime.block_on(serve(&settings, sockets, read));
     // Tasks that are still there belong to connections that outlived the graceful stop.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(settings: &Settings) -> ExitCode {
+/// `read` reads the settings anew.
+async fn serve(
+    settings: &Settings,
+    sockets: Sockets,
+    read: impl Fn() -> Result<Settings, Problems>,
+) -> ExitCode {
     // Before anything listens, so that no signal finds the process without a handler.
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return exit::fail(FAILED, format_args!("cannot handle signals: {error}")),
     };
-    let mut appliance = match Appliance::start(settings) {
+    let mut appliance = match Appliance::start(settings, sockets) {
         Ok(appliance) => appliance,
         Err(error @ StartError::Listen(_)) => return exit::fail(LISTEN, error),
         Err(error) => return exit::fail(FAILED, error),
     };
     announce(settings, &appliance);
     let manager = Arc::new(ServiceManager::of_process());
-    let alive = Arc::clone(&manager);
-    tokio::spawn(async move { alive.keep_alive().await });
+    let (alive, pulse) = (Arc::clone(&manager), appliance.pulse());
+    tokio::spawn(async move { alive.keep_alive(pulse).await });
     manager.ready();
-    while let Asked::Reload = signals.next().await {
-        manager.reloading();
+    loop {
         tokio::select! {
-            () = appliance.reload() => manager.ready(),
+            asked = signals.next() => match asked {
+                Asked::Reload => manager.reloading(),
+                Asked::Stop => break,
+            },
+            () = appliance.failed() => return exit::fail(FAILED, HALF_ALIVE),
+        }
+        let settings = read();
+        tokio::select! {
+            () = appliance.reload(settings.as_ref()) => manager.ready(),
             () = signals.stop() => break,
         }
     }
-    if settings.server.drain_s > 0 {
+    let drain = Duration::from_secs(settings.server.drain_s.into());
+    manager.stopping(drain + Duration::from_millis(STOP_MS_MAX + STOP_MARGIN_MS));
+    if !drain.is_zero() {
         tracing::info!(seconds_max = settings.server.drain_s, "draining");
         appliance.close().await;
-        let seconds = Duration::from_secs(settings.server.drain_s.into());
         tokio::select! {
-            emptied = tokio::time::timeout(seconds, appliance.emptied()) => {
+            emptied = tokio::time::timeout(drain, appliance.emptied()) => {
                 tracing::info!(whole = emptied.is_ok(), "drained");
             }
+            () = appliance.failed() => return exit::fail(FAILED, HALF_ALIVE),
             () = signals.stop() => tracing::info!("asked again, the rest is not waited for"),
         }
     }
     tracing::info!("stopping");
-    manager.stopping();
     tokio::select! {
         stopped = tokio::time::timeout(Duration::from_millis(STOP_MS_MAX), appliance.stop()) => {
             if stopped.is_err() {
@@ -92,12 +111,13 @@ fn announce(settings: &Settings, appliance: &Appliance) {
     let width = appliance.listening().iter().map(|at| at.key.len()).max().unwrap_or_default() + 1;
     for at in appliance.listening() {
         let port = format!("{}/{}", at.port, at.transport);
-        text.push_str(&format!("  {:<width$} {:<17} port {port:<10} of {}\n", at.key, at.service, at.class));
+        text.push_str(&format!("  {:<width$} {:<22} port {port:<10} of {}\n", at.key, at.service, at.class));
     }
     for notice in &settings.notices {
         text.push_str(&format!("Note: {notice}.\n"));
     }
     text.push_str(&settings.relay.openness());
+    text.push_str(&format!("\n{}", settings.memory.sentence()));
     if let Some(page) = appliance.page() {
         text.push_str(&format!("\nOpen {page}"));
     }
@@ -107,7 +127,7 @@ fn announce(settings: &Settings, appliance: &Appliance) {
 
 /// Each connection and relay socket is a descriptor, and shells commonly allow 1,024 where the system would
 /// allow many more. What cannot be raised stays: a listener that runs out waits for one.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
@@ -150,5 +170,12 @@ impl Signals {
     }
 }
 
+/// Said when a part of the system has ended by itself.
+const HALF_ALIVE: &str = "a thread of the relay has ended, the log says why; ginnel ends with it, because it \
+                          would not hear some of the people any more: start it again";
+
 /// What the graceful stop may take before the process ends anyway; service managers wait 10 s or more.
 const STOP_MS_MAX: u64 = 8_000;
+
+/// What a loaded machine may take besides until the process is gone.
+const STOP_MARGIN_MS: u64 = 2_000;

@@ -20,9 +20,10 @@ impl Matcher {
         use crate::deadlines::Due;
 
         let (mut waiting, mut sides, mut members, mut lost, mut tokens) = (0, 0, 0, 0, 0);
+        let mut held = 0;
         for (key, own) in &self.clients {
             assert_eq!(own.id.key, key);
-            let is_due = self.deadlines.of(Due::Client(own.id)).is_some();
+            let is_due = self.deadlines.is_armed(Due::Client(own.id));
             assert_eq!(is_due, own.is_lost() || own.state != State::Matched, "each client has one deadline");
             let has_ticket = self.queue.ticket(own.id).is_some();
             let should_wait = own.state == State::Waiting && !own.is_lost();
@@ -32,13 +33,19 @@ impl Matcher {
                 Some(transport) => assert_eq!(self.transports[transport.key].client, own.id),
                 None => lost += 1,
             }
-            tokens += usize::from(own.token.is_some());
+            assert_eq!(own.is_present, own.state != State::New && !own.is_lost());
+            held += own.held.footprint();
+            assert!(self.held_pool.has(own.id, own.held.footprint()));
+            assert!(!own.sessions.is_empty() || own.held.footprint() == 0, "it is held for a session");
+            let has_expiry = own.held.next_expiry().is_some();
+            assert_eq!(self.deadlines.is_armed(Due::Held(own.id)), has_expiry && !own.is_lost());
+            tokens += [own.token, own.token_before].iter().flatten().count();
             assert_eq!(own.state == State::Matched, !own.sessions.is_empty());
             for key in &own.sessions {
                 let session = &self.sessions[*key];
                 assert!(session.sides.contains(&own.id), "a session knows its sides");
                 assert_ne!(session.sides[0], session.sides[1], "nobody meets themselves");
-                assert!(self.deadlines.of(Due::Session(*key)).is_some(), "each session has a deadline");
+                assert!(self.deadlines.is_armed(Due::Session(*key)), "each session has a deadline");
                 sides += 1;
             }
             if let Some(code) = own.room {
@@ -49,7 +56,10 @@ impl Matcher {
                 assert!(own.sessions.len() <= 1, "only a room has more than one partner");
             }
         }
-        assert_eq!((waiting, lost), (self.queue.len(), self.lost));
+        assert_eq!((waiting, lost), (self.queue.len(), self.lost.len()));
+        assert!(lost <= self.config.limits.lost_max, "who is one too many gives way");
+        assert_eq!(held, self.held_pool.bytes(), "all that is held is counted");
+        assert!(held <= self.config.limits.held_total_bytes_max);
         assert_eq!(tokens, self.client_by_token.len(), "each token is a client's");
         assert_eq!(self.transports.len(), self.clients.len() - lost, "each transport is a client's");
         assert_eq!(sides, 2 * self.sessions.len(), "a session has two sides");

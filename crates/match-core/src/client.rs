@@ -33,6 +33,11 @@ pub(crate) struct ClientId {
     pub(crate) key: usize,
 }
 
+impl ClientId {
+    /// Behind all others, and nobody's.
+    pub(crate) const LAST: Self = Self { serial: u64::MAX, key: usize::MAX };
+}
+
 /// One transport.
 pub(crate) struct Transport {
     pub(crate) id: ConnectionId,
@@ -47,6 +52,8 @@ pub(crate) struct Client {
     pub(crate) transport: Option<ConnectionId>,
     /// What it comes back with, once it was greeted.
     pub(crate) token: Option<ResumeToken>,
+    /// What it came back with last, as long as it may not have heard of the next.
+    pub(crate) token_before: Option<ResumeToken>,
     /// Its sessions, by slab key; more than one only in a room.
     pub(crate) sessions: Vec<usize>,
     /// The room it belongs to, alone or in sessions.
@@ -57,7 +64,7 @@ pub(crate) struct Client {
     pub(crate) arrival: Option<Arrival>,
     /// What was sent to it and may not have arrived.
     pub(crate) held: Held,
-    /// Sessions that ended while it was lost.
+    /// Sessions that ended while it was lost, until it has certainly heard of that.
     pub(crate) ended: Vec<(SessionId, GoneReason)>,
     pub(crate) malformed: u8,
     /// How hard the work is that was asked of it before it may come in.
@@ -66,6 +73,8 @@ pub(crate) struct Client {
     /// The last partner, as long as it may be reported.
     pub(crate) last: Option<Met>,
     pub(crate) tags: Option<Tags>,
+    /// Whether it counts among those of its place: it was greeted and has a transport.
+    pub(crate) is_present: bool,
     pub(crate) since: Duration,
     pub(crate) lost_since: Duration,
 }
@@ -77,6 +86,7 @@ impl Client {
             state: State::New,
             transport: Some(transport),
             token: None,
+            token_before: None,
             sessions: Vec::new(),
             room: None,
             want: None,
@@ -88,6 +98,7 @@ impl Client {
             recent: Recent::default(),
             last: None,
             tags,
+            is_present: false,
             since: now,
             lost_since: now,
         }

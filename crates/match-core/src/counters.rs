@@ -15,6 +15,10 @@ pub struct Counters {
     pub rooms: u64,
     /// Sessions now.
     pub sessions: u64,
+    /// What payloads that are held for clients take now, in bytes.
+    pub held_bytes: u64,
+    /// Times that all that was held for a client was forgotten, because too much was held for all.
+    pub held_dropped_total: u64,
     /// Clients who came back.
     pub resumed_total: u64,
     /// Pairs made.

@@ -1,6 +1,6 @@
 //! The way in: who may say `hello`, and who has to work for it first.
 //!
-//! Whether a token is good is the transport's to check; here it is enough that it was.
+//! Whether a token is good is the transport's to check, and to use it up at the end where it is good once.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::inbound::Hello;
 use crate::limits::{CHALLENGE_S, SWEEP_MS};
 use crate::matcher::Matcher;
 use crate::message::{ErrorCode, PROTOCOL_VERSION, ServerMessage};
-use crate::output::CloseReason;
+use crate::output::{CloseReason, Output, TokenQuestion};
+use crate::tags::Place;
 
 impl Matcher {
     pub(crate) fn handle_hello(&mut self, from: ClientId, hello: &Hello, now: Now) -> Result<(), ErrorCode> {
@@ -39,16 +40,65 @@ impl Matcher {
         if self.has_to_work(from, hello, now)? {
             return Ok(());
         }
-        self.enter(from, State::Greeted, now);
-        self.welcome(from, None);
+        match hello.token() {
+            Some(token) if self.config.require_token => {
+                let question = TokenQuestion { client: from, token: token.into() };
+                self.outputs.push_back(Output::UseToken(question));
+            }
+            _ => self.greet(from, now),
+        }
         Ok(())
+    }
+
+    /// The answer to [`Output::UseToken`]: whether the token was still good, and nobody else came in by it
+    /// meanwhile if it is good once.
+    pub fn handle_token(&mut self, question: &TokenQuestion, was_good: bool, now: Now) {
+        if self.expect_state(question.client, State::New).is_err() {
+            return;
+        }
+        if was_good {
+            self.greet(question.client, now);
+        } else {
+            self.close(question.client, ErrorCode::NotAdmitted, CloseReason::NotAdmitted, now);
+        }
+        self.assert_consistent();
+    }
+
+    fn greet(&mut self, client: ClientId, now: Now) {
+        self.enter(client, State::Greeted, now);
+        self.appear(client);
+        self.welcome(client, None, None);
+    }
+
+    /// Counts a client among those of its place.
+    pub(crate) fn appear(&mut self, client: ClientId) {
+        let Some(own) = self.client_mut(client).filter(|own| !own.is_present) else { return };
+        own.is_present = true;
+        if let Some(tags) = own.tags {
+            self.records.crowds.enter(&tags);
+        }
+    }
+
+    /// Counts it no more.
+    pub(crate) fn vanish(&mut self, client: ClientId, now: Now) {
+        let Some(own) = self.client_mut(client).filter(|own| own.is_present) else { return };
+        own.is_present = false;
+        if let Some(tags) = own.tags {
+            self.records.crowds.leave(&tags, now.mono);
+            self.arm_sweep(now);
+        }
+    }
+
+    /// Where a client comes from, if that tells anything.
+    pub(crate) fn place_of(&self, client: ClientId) -> Option<Place> {
+        self.client(client)?.tags.map(|tags| self.tag_keys.place(&tags))
     }
 
     /// Replaces the key of the tags; the one before is kept for as long as a ban may outlive it.
     pub(crate) fn rotate_tags(&mut self, now: Now) {
         let mut key = [0; 32];
         self.random.fill_bytes(&mut key);
-        self.tag_keys.rotate(key);
+        self.tag_keys.rotate(key, now.mono);
         self.deadlines.arm(Due::Rotation, now.mono + Duration::from_secs(self.config.rotate_s));
         self.deadlines.arm(Due::OldKey, now.mono + Duration::from_secs(self.config.ban_s));
     }
@@ -105,7 +155,9 @@ impl Matcher {
         let (mut place_milli, mut is_suspect) = (0, false);
         if let Some(tags) = tags {
             let leak = u64::from(limits.place_per_s) * 1000;
-            place_milli = self.records.arrive(tags.near, leak, now.mono);
+            let over_budget = u64::from(limits.place_burst.max(1)) * 1000;
+            place_milli =
+                self.records.arrive(self.tag_keys.place(&tags), leak, now.mono).unwrap_or(over_budget);
             is_suspect = self.records.is_suspect(&tags, now.mono);
             self.arm_sweep(now);
         }

@@ -4,34 +4,37 @@
 //! one. It marks a body that tells where its sender is; whether that may pass is the session's exposure. It
 //! does not look into media; that is the relay's payload policy.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use crate::candidate::{is_ice_chars, rewritten};
+use crate::candidate::{Rewritten, is_ice_chars, rewritten};
 use crate::ids::SessionId;
 use crate::limits::CANDIDATES_MAX;
+use crate::object;
 use crate::sdp::normalised;
 
 /// A body as it came.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Body {
     /// A session description.
+    #[serde(deserialize_with = "object::one")]
     Desc(Description),
     /// Candidates; an empty one says that there are no more.
-    Cand(Vec<Candidate>),
+    #[serde(deserialize_with = "object::each")]
+    Cand(#[cfg_attr(test, schemars(length(max = CANDIDATES_MAX)))] Vec<Candidate>),
     /// The partner may learn where its sender is.
-    Direct(bool),
+    Direct(#[cfg_attr(test, schemars(extend("const" = true)))] bool),
     /// The session is to end.
-    Bye(bool),
+    Bye(#[cfg_attr(test, schemars(extend("const" = true)))] bool),
 }
 
 /// A body that tells the partner what a call needs and no more, and asks for nothing but encrypted media.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct GatedBody {
-    body: Arc<Clean>,
+    body: Clean,
     #[serde(skip)]
     is_exposing: bool,
 }
@@ -49,17 +52,20 @@ impl GatedBody {
             Body::Cand(list) if list.len() > CANDIDATES_MAX as usize => {
                 return Err(BadPayload::TooManyCandidates);
             }
-            Body::Cand(mut list) => {
-                for candidate in &mut list {
-                    is_exposing |= candidate.gate()?;
+            Body::Cand(list) => {
+                let mut clean = Vec::with_capacity(list.len());
+                for candidate in list {
+                    let (candidate, exposes) = candidate.gate()?;
+                    is_exposing |= exposes;
+                    clean.extend(candidate);
                 }
-                Clean::Cand(list)
+                Clean::Cand(clean)
             }
             Body::Direct(true) => Clean::Direct(true),
             Body::Bye(true) => Clean::Bye(true),
             Body::Direct(false) | Body::Bye(false) => return Err(BadPayload::Description),
         };
-        Ok(Self { body: Arc::new(body), is_exposing })
+        Ok(Self { body, is_exposing })
     }
 
     /// Whether it tells where its sender is.
@@ -69,17 +75,17 @@ impl GatedBody {
 
     /// Whether its sender agrees to show where they are.
     pub(crate) fn is_consent(&self) -> bool {
-        matches!(*self.body, Clean::Direct(_))
+        matches!(self.body, Clean::Direct(_))
     }
 
     /// Whether it ends the session.
     pub(crate) fn is_bye(&self) -> bool {
-        matches!(*self.body, Clean::Bye(_))
+        matches!(self.body, Clean::Bye(_))
     }
 
     /// How many candidates the side has sent with this one, given how many before; a description starts anew.
     pub(crate) fn candidates_after(&self, before: u32) -> u32 {
-        match &*self.body {
+        match &self.body {
             Clean::Desc { candidates, .. } => *candidates,
             Clean::Cand(list) => before + list.iter().filter(|one| !one.candidate.is_empty()).count() as u32,
             Clean::Direct(_) | Clean::Bye(_) => before,
@@ -136,6 +142,7 @@ impl BadPayload {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum Clean {
     Desc {
@@ -151,6 +158,7 @@ enum Clean {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Description {
     #[serde(rename = "type")]
@@ -159,6 +167,7 @@ pub(crate) struct Description {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum DescriptionKind {
     Offer,
@@ -167,6 +176,7 @@ enum DescriptionKind {
 
 /// An `RTCIceCandidateInit`.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Candidate {
     candidate: String,
@@ -179,8 +189,8 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Rewrites it; says whether it tells where its sender is.
-    fn gate(&mut self) -> Result<bool, BadPayload> {
+    /// Rewrites it, or leaves it out; and says whether it tells where its sender is.
+    fn gate(self) -> Result<(Option<Self>, bool), BadPayload> {
         let mid_is_good = self.sdp_mid.as_deref().is_none_or(is_mid);
         let fragment_is_good =
             self.username_fragment.as_deref().is_none_or(|text| is_ice_chars(text, 4, 256));
@@ -188,11 +198,10 @@ impl Candidate {
             return Err(BadPayload::Candidate);
         }
         if self.candidate.is_empty() {
-            return Ok(false);
+            return Ok((Some(self), false));
         }
-        let candidate = rewritten(&self.candidate)?;
-        self.candidate = candidate.text;
-        Ok(candidate.is_exposing)
+        let Rewritten { text, is_exposing } = rewritten(&self.candidate)?;
+        Ok((text.map(|candidate| Self { candidate, ..self }), is_exposing))
     }
 }
 
@@ -211,7 +220,7 @@ mod tests {
         GatedBody::check(body, &SessionId([0; 16])).map(|body| serde_json::to_string(&body).unwrap())
     }
 
-    const GOOD: &str = "candidate:1 1 udp 1 192.0.2.1 5 typ relay raddr 0.0.0.0 rport 9";
+    const GOOD: &str = "candidate:1 1 udp 1 192.0.2.1 5000 typ relay raddr 0.0.0.0 rport 9";
 
     #[test]
     fn good_bodies_come_out_as_they_went_in() {
@@ -255,13 +264,22 @@ mod tests {
 
     #[test]
     fn row_154_one_candidate_that_tells_too_much_marks_the_body() {
-        let host = "candidate:1 1 udp 1 192.168.0.1 80 typ host";
+        let host = "candidate:1 1 udp 1 192.168.0.1 8000 typ host";
         for (list, expected) in [([GOOD, ""], false), ([GOOD, host], true), ([host, GOOD], true)] {
             let list = list.map(|text| format!(r#"{{"candidate":"{text}"}}"#)).join(",");
             let body: Body = serde_json::from_str(&format!(r#"{{"cand":[{list}]}}"#)).unwrap();
             let gated = GatedBody::check(body, &SessionId([0; 16]));
             assert!(gated.is_ok_and(|body| body.is_exposing() == expected));
         }
+    }
+
+    #[test]
+    fn row_155_what_leads_nowhere_good_is_left_out_and_marks_the_body_all_the_same() {
+        let away = "candidate:1 1 udp 1 192.168.0.1 80 typ host";
+        let json = format!(r#"{{"cand":[{{"candidate":"{away}"}},{{"candidate":"{GOOD}"}}]}}"#);
+        assert!(check(&json) == Ok(format!(r#"{{"cand":[{{"candidate":"{GOOD}"}}]}}"#)));
+        let gated = GatedBody::check(serde_json::from_str(&json).unwrap(), &SessionId([0; 16]));
+        assert!(gated.is_ok_and(|body| body.is_exposing() && body.candidates_after(0) == 1));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Side {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoomCode(pub(crate) [u8; ID_BYTES]);
 
-/// What a client that lost its transport comes back with, once: 16 random bytes, base64url without padding on
+/// What a client that lost its transport comes back with: 16 random bytes, base64url without padding on
 /// the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResumeToken(pub(crate) [u8; ID_BYTES]);
@@ -58,6 +58,13 @@ impl BuildHasher for KeyedHasher {
 
     fn build_hasher(&self) -> SipHasher13 {
         SipHasher13::new_with_key(&self.0)
+    }
+}
+
+impl SessionId {
+    /// Reads it as it stands on the wire.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        read(text).map(Self)
     }
 }
 
@@ -100,14 +107,18 @@ impl<'de> Deserialize<'de> for ResumeToken {
 /// Reads exactly 16 bytes; the error names neither the text nor its length.
 fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; ID_BYTES], D::Error> {
     let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    read(&text).ok_or_else(|| serde::de::Error::custom("not an identifier"))
+}
+
+fn read(text: &str) -> Option<[u8; ID_BYTES]> {
     let mut bytes = [0; ID_BYTES];
-    match URL_SAFE_NO_PAD.decode_slice(text.as_bytes(), &mut bytes) {
-        Ok(ID_BYTES) => Ok(bytes),
-        _ => Err(serde::de::Error::custom("not an identifier")),
-    }
+    (URL_SAFE_NO_PAD.decode_slice(text.as_bytes(), &mut bytes) == Ok(ID_BYTES)).then_some(bytes)
 }
 
 const ID_BYTES: usize = 16;
+
+/// Characters of one on the wire.
+pub(crate) const ID_CHARS: usize = (ID_BYTES * 4).div_ceil(3);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::Now;
-use crate::limits::{HELD_MS_MAX, RECENT_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX};
+use crate::limits::{HELD_MS_MAX, RECENT_MS_MAX, SEARCHES_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX};
 use crate::matcher::Matcher;
 
 /// One kind of record.
@@ -37,8 +37,7 @@ impl Matcher {
         let ttl_ms = self.config.session_ttl_s * 1000;
         let clients = self.clients.iter().map(|(_, client)| client);
         let lost = clients.clone().filter(|own| own.is_lost());
-        let held = clients.clone().filter_map(|own| own.held.next_expiry());
-        let held_since = held.map(|until| until.saturating_sub(Duration::from_millis(HELD_MS_MAX)));
+        let held_since = clients.clone().filter_map(|own| own.held.oldest());
         let recent = clients.clone().filter_map(|own| own.recent.next_expiry());
         let recent_since = recent.map(|until| until.saturating_sub(Duration::from_millis(RECENT_MS_MAX)));
         let tickets = clients.clone().filter_map(|own| self.queue.ticket(own.id)).map(|it| it.arrival.since);
@@ -82,8 +81,33 @@ impl Matcher {
                 recent_since.collect(),
             ),
         ];
+        all.extend(self.inventory_of_tags(now));
         all.extend(self.inventory_of_records(now));
         all
+    }
+
+    fn inventory_of_tags(&self, now: Now) -> [Kept; 2] {
+        let age_s = |since: Duration| now.mono.saturating_sub(since).as_secs();
+        let last = self.clients.iter().filter_map(|(_, own)| own.last.as_ref()).map(|met| met.since);
+        // Each is made while the one before it is in use, and kept for a while after its own time.
+        let keys_s = 2 * self.config.rotate_s + self.config.rotate_s.min(self.config.ban_s);
+        [
+            Kept {
+                kind: "last partners",
+                holds: "for a client: the last session's random number and the partner's keyed hashes, for a \
+                        report",
+                count: last.clone().count() as u64,
+                oldest_s: last.min().map(age_s),
+                longest_s: None,
+            },
+            Kept {
+                kind: "hash keys",
+                holds: "random keys of the keyed hashes, which mean nothing without",
+                count: self.tag_keys.count(),
+                oldest_s: Some(age_s(self.tag_keys.since())),
+                longest_s: Some(keys_s),
+            },
+        ]
     }
 
     fn inventory_of_records(&self, now: Now) -> impl Iterator<Item = Kept> {
@@ -91,6 +115,16 @@ impl Matcher {
         let ban_ms = self.config.ban_s * 1000 + SWEEP_MS;
         let kinds = [
             ("arrivals", "keyed hashes of address prefixes: how fast clients come from there", hour_ms),
+            (
+                "searches",
+                "keyed hashes of address prefixes: how fast partners are looked for from there",
+                SEARCHES_MS_MAX + SWEEP_MS,
+            ),
+            (
+                "crowds",
+                "keyed hashes of address prefixes: that many were connected from there at once",
+                hour_ms,
+            ),
             ("reporters", "keyed hashes of address prefixes: how often they reported", hour_ms),
             ("reports", "keyed hashes of two address prefixes: somebody of one reported the other", hour_ms),
             ("bans", "keyed hashes of address prefixes", ban_ms),

@@ -10,23 +10,32 @@ mod candidate;
 mod check;
 mod client;
 mod counters;
+mod crowds;
 mod deadlines;
+mod drain;
 mod entry;
 mod gate;
 mod held;
+mod held_pool;
 mod ids;
 mod inbound;
 mod inventory;
 pub mod limits;
+mod lost;
 mod matcher;
+pub mod memory;
 mod message;
+mod object;
 mod output;
 mod payload;
+mod places;
 mod queue;
 mod records;
 mod reports;
 mod resume;
 mod rooms;
+#[cfg(test)]
+mod schema;
 mod sdp;
 mod session;
 mod tags;
@@ -41,13 +50,14 @@ pub use gate::{BadPayload, GatedBody};
 pub use ids::{ResumeToken, SessionId, Side};
 pub use inbound::{ClientMessage, Hello, Inbound, PayloadMessage, Resume};
 pub use inventory::Kept;
-pub use limits::{Config, Limits, WorkLimits};
+pub use limits::{Config, Limits, TOKEN_BYTES_MAX, WorkLimits};
 pub use matcher::{Departure, Matcher};
 pub use message::{
-    Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error, error_retry,
+    About, Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error,
+    error_retry,
 };
-pub use output::{CloseReason, Matched, Output, RelayQuestion};
-pub use payload::{Payload, SealedBody};
+pub use output::{CloseReason, Matched, Output, RelayQuestion, TokenQuestion};
+pub use payload::{Payload, PayloadFrame};
 pub use tags::Origin;
 pub use want::{Media, Want};
 

@@ -67,12 +67,20 @@ pub struct Limits {
     pub waiting_max: usize,
     /// Open rooms at once; further ones are told `server-full`.
     pub rooms_max: usize,
+    /// What payloads held for all clients may take, in bytes; beyond it those for whom the most is held lose
+    /// it, and cannot come back to the sessions that it belongs to.
+    pub held_total_bytes_max: usize,
     /// What a connection may send on average, in messages per second.
     pub messages_per_s: u32,
     /// What a connection may send at once after a silence, in messages.
     pub burst_messages: u32,
     /// How many messages over the budget are answered before the connection is closed.
     pub excess_messages_max: u32,
+    /// Searches for a partner from one IPv4 address or IPv6 /64, on average, per second; a tenth of it more
+    /// for each client that is there.
+    pub searches_per_s: u32,
+    /// From there, at once after a silence; as much more for every ten clients that are there.
+    pub burst_searches: u32,
     /// How long a ticket waits for a partner, in milliseconds.
     pub waiting_ms_max: u64,
     /// How long a room waits with one member, in milliseconds.
@@ -99,11 +107,13 @@ pub struct WorkLimits {
     pub place_per_s: u32,
     /// From there, at once after a silence, in clients.
     pub place_burst: u32,
+    /// What everybody has to do, however few come, in bits; 0: nothing. At most [`WORK_BITS_MAX`].
+    pub bits_min: u8,
 }
 
 impl Default for WorkLimits {
     fn default() -> Self {
-        Self { total_per_s: 200, total_burst: 2_000, place_per_s: 5, place_burst: 300 }
+        Self { total_per_s: 200, total_burst: 2_000, place_per_s: 5, place_burst: 300, bits_min: 0 }
     }
 }
 
@@ -128,9 +138,12 @@ impl Default for Limits {
             lost_max: 5_000,
             waiting_max: 20_000,
             rooms_max: 10_000,
+            held_total_bytes_max: 64 << 20,
             messages_per_s: 20,
             burst_messages: 60,
             excess_messages_max: 40,
+            searches_per_s: 1,
+            burst_searches: 60,
             waiting_ms_max: 30 * 60 * 1000,
             room_ms_max: 12 * 3600 * 1000,
             idle_ms_max: 3600 * 1000,
@@ -145,6 +158,8 @@ impl Default for Limits {
 pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 /// How deep a message may nest, in brackets.
 pub const JSON_DEPTH_MAX: usize = 16;
+/// How much a message may list in all, in commas: several times what the candidates of one take.
+pub const JSON_COMMAS_MAX: usize = 1_024;
 /// The malformed message that closes a connection, counted from one.
 pub const MALFORMED_MAX: u8 = 3;
 /// From the opening of a connection to its `hello`, in milliseconds.
@@ -192,7 +207,7 @@ pub const CHALLENGE_S: u64 = 60;
 pub const WORK_BITS_MIN: u8 = 12;
 /// The most, in bits: about half a minute for a phone.
 pub const WORK_BITS_MAX: u8 = 20;
-/// More clients than this within the hour, and a place is an office's or a carrier's.
+/// More clients than this at once within the hour, and a place is an office's or a carrier's.
 pub const CROWD_CLIENTS: usize = 4;
 /// How many networks must have reported a place within the hour to ban it.
 pub const REPORTERS_TO_BAN: usize = 3;
@@ -202,8 +217,16 @@ pub const REPORTS_PER_REPORTER_MAX: usize = 5;
 pub const REPORT_AFTER_MS: u64 = 20_000;
 /// After how long to try again, when somebody has reported too often, in milliseconds.
 pub const REPORT_RETRY_MS: u64 = 600_000;
+/// So many clients of a place add to its budget of searches as much as it has without them.
+pub const SEARCHERS_SHARE: u64 = 10;
+/// How long a place's searches are remembered, in milliseconds.
+pub const SEARCHES_MS_MAX: u64 = 120_000;
+/// After how long to try again at most, when a place has searched too often, in milliseconds.
+pub const SEARCH_RETRY_MS_MAX: u64 = 60_000;
+/// Places of one network (/24, IPv6: /48) remembered, for each kind of record; further ones share one.
+pub const NETWORK_RECORDS_MAX: usize = TAG_RECORDS_MAX / 64;
 /// Places remembered, for each kind of record.
-pub const TAG_RECORDS_MAX: usize = 65_536;
+pub const TAG_RECORDS_MAX: usize = 32_768;
 /// How long arrivals and reports are remembered, in milliseconds.
 pub const TAG_RECORDS_MS_MAX: u64 = 3600 * 1000;
 /// How often records that are over are looked for, in milliseconds.
@@ -218,6 +241,10 @@ pub const SDP_MEDIA_MAX: usize = 16;
 pub const SDP_LINE_BYTES_MAX: usize = 1024;
 /// A candidate, in bytes.
 pub const CANDIDATE_BYTES_MAX: usize = 512;
+
+/// The lowest port that a candidate may name. Below are services; browsers and NATs give out higher ones
+/// (RFC 4787 REQ-3), and so does the relay.
+pub const CANDIDATE_PORT_MIN: u32 = 1024;
 
 const _: () = assert!(SDP_LINE_BYTES_MAX >= CANDIDATE_BYTES_MAX + "a=".len());
 const _: () = assert!(SDP_LINE_BYTES_MAX <= MESSAGE_BYTES_MAX);

@@ -15,11 +15,14 @@ use crate::Now;
 use crate::client::{Client, ClientId, ConnectionId, State, Transport};
 use crate::counters::Counters;
 use crate::deadlines::{Deadlines, Due};
+use crate::held_pool::HeldPool;
 use crate::ids::{KeyedHasher, ResumeToken};
 use crate::inbound::{ClientMessage, Inbound};
 use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX, ROOM_SIZE_MAX};
-use crate::message::{ErrorCode, GoneReason, ServerMessage, error};
+use crate::lost::Lost;
+use crate::message::{ErrorCode, GoneReason, ServerMessage, error, error_about, error_retry};
 use crate::output::{CloseReason, Output};
+use crate::payload::PayloadFrame;
 use crate::queue::Queue;
 use crate::records::Records;
 use crate::rooms::Rooms;
@@ -45,16 +48,19 @@ pub struct Matcher {
     pub(crate) random: ChaCha12Rng,
     pub(crate) transports: Slab<Transport>,
     pub(crate) clients: Slab<Client>,
-    /// How many clients have no transport.
-    pub(crate) lost: usize,
+    /// The clients that have no transport.
+    pub(crate) lost: Lost,
     pub(crate) client_by_token: IndexMap<ResumeToken, ClientId, KeyedHasher>,
     next_serial: u64,
     pub(crate) queue: Queue,
     pub(crate) rooms: Rooms,
     pub(crate) sessions: Slab<Session>,
+    pub(crate) held_pool: HeldPool,
     pub(crate) tag_keys: TagKeys,
     pub(crate) records: Records,
     pub(crate) work: Work,
+    /// Nobody new is brought together.
+    pub(crate) is_draining: bool,
     pub(crate) deadlines: Deadlines,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
@@ -80,8 +86,8 @@ impl Matcher {
             key
         };
         let (queue_key, rooms_key, tokens_key, records_key) = (key(), key(), key(), key());
-        let (mut tag_key, mut work_key) = ([0; 32], [0; 32]);
-        random.fill_bytes(&mut tag_key);
+        let (mut tag_keys, mut work_key) = ([[0; 32]; 2], [0; 32]);
+        tag_keys.iter_mut().for_each(|key| random.fill_bytes(key));
         random.fill_bytes(&mut work_key);
         let mut deadlines = Deadlines::default();
         deadlines.arm(Due::Rotation, Duration::from_secs(config.rotate_s));
@@ -90,15 +96,17 @@ impl Matcher {
             random,
             transports: Slab::new(),
             clients: Slab::new(),
-            lost: 0,
+            lost: Lost::default(),
             client_by_token: IndexMap::with_hasher(KeyedHasher(tokens_key)),
             next_serial: 1,
             queue: Queue::new(queue_key),
             rooms: Rooms::with_hasher(KeyedHasher(rooms_key)),
             sessions: Slab::new(),
-            tag_keys: TagKeys::new(tag_key),
+            held_pool: HeldPool::default(),
+            tag_keys: TagKeys::new(tag_keys),
             records: Records::new(records_key),
             work: Work::new(work_key),
+            is_draining: false,
             deadlines,
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -128,11 +136,19 @@ impl Matcher {
     /// A frame came.
     pub fn handle_message(&mut self, from: ConnectionId, inbound: Inbound, now: Now) {
         let Some(client) = self.client_of(from) else { return };
+        self.settle(client);
         match inbound {
             Inbound::Malformed(code) => self.handle_malformed(client, code, now),
+            Inbound::TooFast { retry_ms } => {
+                self.counters.count_error(ErrorCode::TooFast);
+                self.send(client, error_retry(ErrorCode::TooFast, retry_ms));
+            }
+            Inbound::Flood => self.close(client, ErrorCode::TooFast, CloseReason::TooFast, now),
             Inbound::Message(message) => {
+                let about = message.about();
                 if let Err(code) = self.dispatch(client, message, now) {
-                    self.send_error(client, code, false);
+                    self.counters.count_error(code);
+                    self.send(client, error_about(code, about));
                 }
             }
         }
@@ -181,10 +197,11 @@ impl Matcher {
     pub fn counters(&self) -> Counters {
         Counters {
             connections: self.transports.len() as u64,
-            lost: self.lost as u64,
+            lost: self.lost.len() as u64,
             waiting: self.queue.len() as u64,
             rooms: self.rooms.len() as u64,
             sessions: self.sessions.len() as u64,
+            held_bytes: self.held_pool.bytes() as u64,
             ..self.counters
         }
     }
@@ -205,11 +222,12 @@ impl Matcher {
             ClientMessage::Payload(payload) => self.handle_payload(from, payload, now),
             ClientMessage::Report { session } => self.handle_report(from, session, now),
             ClientMessage::Next { want } => self.handle_next(from, want, now),
-            ClientMessage::Leave if matches!(state, Some(State::InRoom | State::Matched)) => {
+            ClientMessage::Leave { session: Some(session) } => self.handle_leave_one(from, session, now),
+            ClientMessage::Leave { .. } if matches!(state, Some(State::InRoom | State::Matched)) => {
                 self.stop(from, now)
             }
             ClientMessage::Cancel if state == Some(State::Waiting) => self.stop(from, now),
-            ClientMessage::Leave | ClientMessage::Cancel => Err(ErrorCode::BadState),
+            ClientMessage::Leave { .. } | ClientMessage::Cancel => Err(ErrorCode::BadState),
         }
     }
 
@@ -283,12 +301,13 @@ impl Matcher {
         for due in [Due::Client(client), Due::Held(client), Due::Recent(client)] {
             self.deadlines.disarm(due);
         }
+        self.vanish(client, now);
         let own = self.clients.remove(client.key);
         match own.transport {
             Some(transport) => drop(self.transports.remove(transport.key)),
-            None => self.lost -= 1,
+            None => self.lost.remove(client),
         }
-        if let Some(token) = own.token {
+        for token in [own.token, own.token_before].into_iter().flatten() {
             self.client_by_token.swap_remove(&token);
         }
     }
@@ -298,7 +317,7 @@ impl Matcher {
         let Some(own) = self.client_mut(client) else { return };
         own.state = state;
         if own.is_lost() {
-            return;
+            return self.lost.change(client, state);
         }
         let limits = &self.config.limits;
         let allowed_ms = match state {
@@ -316,6 +335,13 @@ impl Matcher {
     pub(crate) fn send(&mut self, to: ClientId, message: ServerMessage) {
         if let Some(to) = self.client(to).and_then(|own| own.transport) {
             self.outputs.push_back(Output::Send { to, message });
+        }
+    }
+
+    /// The same of a partner's payload.
+    pub(crate) fn forward(&mut self, to: ClientId, frame: PayloadFrame) {
+        if let Some(to) = self.client(to).and_then(|own| own.transport) {
+            self.outputs.push_back(Output::Forward { to, frame });
         }
     }
 

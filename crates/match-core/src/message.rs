@@ -1,25 +1,26 @@
 //! What the server says to a client, as types that serialise to the frames of `docs/protocol.md`.
 //!
-//! What a client says is in `inbound`. Nothing here prints: frames hold credentials, codes and descriptions.
+//! What a client says is in `inbound`, a partner's payload in `payload`. Nothing here prints: frames hold
+//! credentials, codes and descriptions.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::gate::{BadPayload, GatedBody};
+use crate::gate::BadPayload;
 use crate::ids::{ResumeToken, RoomCode, SessionId};
 use crate::limits::{CANDIDATES_MAX, Config, LANGS_MAX, MESSAGE_BYTES_MAX, TAGS_MAX};
-use crate::payload::SealedBody;
 
-/// One frame from the server.
-#[derive(Clone, Serialize)]
+/// One frame from the server, but for payloads.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "t", rename_all = "lowercase")]
 pub enum ServerMessage {
     /// The answer to `hello`.
     Welcome {
         /// The protocol's version.
         v: u64,
-        /// What to come back with, once.
+        /// What to come back with.
         resume: ResumeToken,
         /// Of a client that came back: the last `n` that arrived from it in each of its sessions.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,24 +55,6 @@ pub enum ServerMessage {
         /// The tags both asked for.
         common: Vec<String>,
     },
-    /// A sealed payload from the partner.
-    Seal {
-        /// The session's name.
-        session: SessionId,
-        /// Counts from 1 in this direction.
-        n: u64,
-        /// What was sent.
-        body: SealedBody,
-    },
-    /// A payload from the partner.
-    Plain {
-        /// The session's name.
-        session: SessionId,
-        /// Counts from 1 in this direction.
-        n: u64,
-        /// What was sent, after the gate.
-        body: GatedBody,
-    },
     /// The session is over.
     Gone {
         /// The session's name.
@@ -99,6 +82,9 @@ pub enum ServerMessage {
         code: ErrorCode,
         /// For people who write programs.
         text: &'static str,
+        /// Which message of a session it answers, if it answers one.
+        #[serde(flatten)]
+        about: Option<About>,
         /// When it may work, in milliseconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_ms: Option<u64>,
@@ -143,21 +129,45 @@ impl ServerMessage {
 
 /// An error that leaves the connection open, or, if `fatal`, announces its end.
 pub const fn error(code: ErrorCode, fatal: bool) -> ServerMessage {
-    ServerMessage::Error { code, text: code.text(), retry_ms: None, fatal }
+    ServerMessage::Error { code, text: code.text(), about: None, retry_ms: None, fatal }
+}
+
+/// An error that answers a message of a session, and leaves the connection open.
+pub(crate) const fn error_about(code: ErrorCode, about: Option<About>) -> ServerMessage {
+    ServerMessage::Error { code, text: code.text(), about, retry_ms: None, fatal: false }
 }
 
 /// An error that passes with time.
 pub const fn error_retry(code: ErrorCode, retry_ms: u64) -> ServerMessage {
-    ServerMessage::Error { code, text: code.text(), retry_ms: Some(retry_ms), fatal: false }
+    ServerMessage::Error { code, text: code.text(), about: None, retry_ms: Some(retry_ms), fatal: false }
+}
+
+/// As [`error_retry`], of a message of a session.
+pub(crate) const fn error_retry_about(code: ErrorCode, retry_ms: u64, about: About) -> ServerMessage {
+    let (text, retry_ms) = (code.text(), Some(retry_ms));
+    ServerMessage::Error { code, text, about: Some(about), retry_ms, fatal: false }
 }
 
 /// What the gate says of a body it did not let pass.
-pub(crate) const fn bad_payload(reason: BadPayload) -> ServerMessage {
-    ServerMessage::Error { code: ErrorCode::BadPayload, text: reason.text(), retry_ms: None, fatal: false }
+pub(crate) const fn bad_payload(reason: BadPayload, about: About) -> ServerMessage {
+    let (code, text) = (ErrorCode::BadPayload, reason.text());
+    ServerMessage::Error { code, text, about: Some(about), retry_ms: None, fatal: false }
+}
+
+/// Which message of a session an error answers: a client in a room has several sessions, and one of them is
+/// concerned.
+#[derive(Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct About {
+    pub(crate) session: SessionId,
+    /// Of a payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) n: Option<u64>,
 }
 
 /// What the server asks of its clients.
 #[derive(Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Policy {
     /// Which candidates strangers may be shown.
     pub exposure: Exposure,
@@ -177,6 +187,7 @@ pub struct Policy {
 
 /// The bounds a client should keep.
 #[derive(Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Advertised {
     /// One message, in bytes of UTF-8.
     pub message_bytes: usize,
@@ -194,6 +205,7 @@ pub struct Advertised {
 
 /// Who makes the first offer; in later ones the callee is the polite side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Makes the first offer; impolite.
@@ -204,6 +216,7 @@ pub enum Role {
 
 /// Which candidates may be shown to a partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Exposure {
     /// Relayed ones only.
@@ -216,6 +229,7 @@ pub enum Exposure {
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GoneReason {
     /// Its time has run out.
@@ -228,6 +242,7 @@ pub enum GoneReason {
 
 /// An `RTCIceServer`.
 #[derive(Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IceServer {
     /// Where, in the order to try.
     pub urls: Vec<String>,
@@ -241,6 +256,7 @@ pub struct IceServer {
 
 /// The stable error codes, alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
     /// `n` is not the next one.
@@ -261,6 +277,8 @@ pub enum ErrorCode {
     BadVersion,
     /// Others from this place were reported too often.
     Banned,
+    /// The server goes away and makes no new sessions.
+    Draining,
     /// Waited or idled for too long.
     Expired,
     /// No such room, or it is full.
@@ -285,7 +303,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadCounter,
         Self::BadJson,
         Self::BadMessage,
@@ -295,6 +313,7 @@ impl ErrorCode {
         Self::BadState,
         Self::BadVersion,
         Self::Banned,
+        Self::Draining,
         Self::Expired,
         Self::NoRoom,
         Self::NotAdmitted,
@@ -319,6 +338,7 @@ impl ErrorCode {
             Self::BadState => "bad-state",
             Self::BadVersion => "bad-version",
             Self::Banned => "banned",
+            Self::Draining => "draining",
             Self::Expired => "expired",
             Self::NoRoom => "no-room",
             Self::NotAdmitted => "not-admitted",
@@ -347,6 +367,7 @@ impl ErrorCode {
             Self::BadState => "this message does not fit the connection's state",
             Self::BadVersion => "this server speaks version 1",
             Self::Banned => "others reported somebody at this address; try again later",
+            Self::Draining => "the server goes away; connect again when drain says so",
             Self::Expired => "nothing happened for too long",
             Self::NoRoom => "no such room, or it is full",
             Self::NotAdmitted => "this server admits by token only; send a good one in hello",
@@ -382,5 +403,13 @@ mod tests {
         assert_eq!(text, r#"{"t":"error","code":"no-room","text":"no such room, or it is full"}"#);
         assert!(error(ErrorCode::BadJson, true).to_json().ends_with(r#","fatal":true}"#));
         assert!(error_retry(ErrorCode::TooFast, 7).to_json().ends_with(r#","retry_ms":7}"#));
+    }
+
+    #[test]
+    fn an_error_about_a_message_names_it() {
+        let session = SessionId([0; 16]);
+        let about = |n| error_about(ErrorCode::BadSession, Some(About { session, n })).to_json();
+        assert!(about(Some(3)).ends_with(r#","session":"AAAAAAAAAAAAAAAAAAAAAA","n":3}"#));
+        assert!(about(None).ends_with(r#","session":"AAAAAAAAAAAAAAAAAAAAAA"}"#));
     }
 }

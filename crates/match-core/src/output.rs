@@ -5,6 +5,7 @@
 use crate::client::{ClientId, ConnectionId};
 use crate::ids::{SessionId, Side};
 use crate::message::{Exposure, IceServer, Role, ServerMessage};
+use crate::payload::PayloadFrame;
 
 /// One thing to do.
 pub enum Output {
@@ -14,6 +15,13 @@ pub enum Output {
         to: ConnectionId,
         /// What.
         message: ServerMessage,
+    },
+    /// Send a partner's payload.
+    Forward {
+        /// To whom.
+        to: ConnectionId,
+        /// What.
+        frame: PayloadFrame,
     },
     /// Tell one side of a new session, with the relay's credentials for it.
     Matched(Matched),
@@ -25,6 +33,9 @@ pub enum Output {
     /// Ask the relay whether it still moves anything for a side whose signaling is lost, and answer with
     /// [`Matcher::handle_relaying`](crate::Matcher::handle_relaying).
     AskRelay(RelayQuestion),
+    /// Use up the token that somebody is about to come in by, and say whether it was still good with
+    /// [`Matcher::handle_token`](crate::Matcher::handle_token).
+    UseToken(TokenQuestion),
     /// Close a connection after what was sent to it. The matcher has forgotten it already.
     Close {
         /// Which.
@@ -83,6 +94,19 @@ impl RelayQuestion {
     }
 }
 
+/// The token of somebody who has done all else to be let in. It does not print.
+pub struct TokenQuestion {
+    pub(crate) client: ClientId,
+    pub(crate) token: Box<str>,
+}
+
+impl TokenQuestion {
+    /// The token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
 /// Why the matcher closes a connection, alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -100,4 +124,6 @@ pub enum CloseReason {
     NotGreeted,
     /// Its client came back on another.
     Resumed,
+    /// It went on sending more than it may.
+    TooFast,
 }

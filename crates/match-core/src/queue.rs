@@ -1,38 +1,46 @@
 //! The queue of those who wait, indexed so that a match never looks through it.
 //!
-//! Each ticket is posted under keys, one for each combination of media, language and tag it would accept: its
-//! own values, and the joker where it does not insist (it named none, or has waited long enough). **Two
-//! tickets accept each other exactly when they share a key.** The longest waiting partner is then the first
-//! of at most [`KEYS_MAX`] ordered lists, past the few entries the seeker has just met. Who waits, not the
-//! queue's length, is what a search costs.
+//! Each ticket stands in a line for each combination of media, language and tag it would accept: its own
+//! values, and the joker where it does not insist (it named none, or has waited long enough). **Two tickets
+//! accept each other exactly when they share a line.** The longest waiting partner is then the first of at
+//! most [`KEYS_MAX`] lines, past the few the seeker has just met. Who waits, not the queue's length, is what
+//! a search costs.
+//!
+//! A line is short: who joins one meets somebody there at once, unless all in it are partners it has just
+//! met.
 //!
 //! It does not decide when a ticket widens; the matcher's deadlines do.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use siphasher::sip::SipHasher13;
 
-use crate::client::{ClientId, Recent};
-use crate::limits::{LANGS_MAX, TAGS_MAX};
+use crate::client::ClientId;
+use crate::ids::KeyedHasher;
+use crate::limits::{LANGS_MAX, RECENT_PARTNERS_MAX, TAGS_MAX};
 use crate::want::Want;
 
-/// Tickets and their postings.
+/// Tickets, and the lines in which they stand.
 pub(crate) struct Queue {
     hash_key: [u8; 16],
-    ticket_by_client: BTreeMap<ClientId, Ticket>,
-    postings: BTreeSet<Posting>,
+    /// By the client's slab key. A look-up of any of them costs the same, however many there are.
+    tickets: Vec<Option<Box<Ticket>>>,
+    line_by_key: IndexMap<u64, Line, KeyedHasher>,
+    len: usize,
     next_serial: u64,
 }
 
 /// One who waits.
 pub(crate) struct Ticket {
+    client: ClientId,
     pub(crate) want: Want,
     pub(crate) arrival: Arrival,
     step: usize,
     meets_again: bool,
-    keys: Box<[u64]>,
+    /// Ordered by key.
+    postings: Box<[Posting]>,
 }
 
 /// A place in the queue.
@@ -43,18 +51,25 @@ pub(crate) struct Arrival {
     serial: u64,
 }
 
-/// A ticket's entry under one key; ordered by key, then by arrival.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Posting {
+/// A ticket's place in one line.
+#[derive(Clone, Copy)]
+pub(crate) struct Posting {
     key: u64,
-    serial: u64,
-    client: ClientId,
+    /// The index of the ticket behind it, or [`NOBODY`].
+    behind: u32,
+}
+
+/// The tickets that share a key, in the order of arrival, each with the next one's index.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    first: u32,
+    last: u32,
 }
 
 impl Queue {
     pub(crate) fn new(hash_key: [u8; 16]) -> Self {
-        let (ticket_by_client, postings) = (BTreeMap::new(), BTreeSet::new());
-        Self { hash_key, ticket_by_client, postings, next_serial: 0 }
+        let line_by_key = IndexMap::with_hasher(KeyedHasher(hash_key));
+        Self { hash_key, tickets: Vec::new(), line_by_key, len: 0, next_serial: 0 }
     }
 
     /// The next place, behind everybody who came before.
@@ -66,88 +81,181 @@ impl Queue {
 
     /// Adds a ticket at the first step.
     pub(crate) fn insert(&mut self, client: ClientId, want: Want, arrival: Arrival) {
-        let ticket = Ticket { want, arrival, step: 0, meets_again: false, keys: Box::default() };
-        let before = self.ticket_by_client.insert(client, ticket);
+        let postings = Box::default();
+        let ticket = Ticket { client, want, arrival, step: 0, meets_again: false, postings };
+        if self.tickets.len() <= client.key {
+            self.tickets.resize_with(client.key + 1, || None);
+        }
+        let before = self.tickets[client.key].replace(Box::new(ticket));
         debug_assert!(before.is_none(), "one ticket per client");
-        self.repost(client);
+        self.len += 1;
+        self.post(client.key as u32);
     }
 
     /// Takes a ticket away.
     pub(crate) fn remove(&mut self, client: ClientId) -> Option<Ticket> {
-        let ticket = self.ticket_by_client.remove(&client)?;
-        for key in &ticket.keys {
-            self.postings.remove(&Posting { key: *key, serial: ticket.arrival.serial, client });
-        }
-        Some(ticket)
+        self.ticket(client)?;
+        self.withdraw(client.key as u32);
+        self.len -= 1;
+        self.tickets[client.key].take().map(|ticket| *ticket)
     }
 
     /// Moves a ticket to a step of the widening, and says whether it takes a partner it has met.
     pub(crate) fn widen(&mut self, client: ClientId, step: usize, meets_again: bool) {
-        let Some(ticket) = self.ticket_by_client.get_mut(&client) else { return };
+        if self.ticket(client).is_none() {
+            return;
+        }
+        let index = client.key as u32;
+        let ticket = self.at_mut(index);
         ticket.meets_again = meets_again;
         if ticket.step != step {
-            ticket.step = step;
-            self.repost(client);
+            self.withdraw(index);
+            self.at_mut(index).step = step;
+            self.post(index);
         }
     }
 
     /// The longest waiting ticket that accepts this one and is accepted by it; counts what it looks at.
     ///
-    /// Partners in `recent` are passed over unless both sides have waited long enough to meet again.
-    pub(crate) fn partner(&self, seeker: ClientId, recent: &Recent, looked_at: &mut u64) -> Option<ClientId> {
-        let ticket = self.ticket_by_client.get(&seeker)?;
-        let mut best: Option<Posting> = None;
-        for key in &ticket.keys {
-            let first = Posting { key: *key, serial: 0, client: ClientId { serial: 0, key: 0 } };
-            for posting in self.postings.range(first..).take_while(|posting| posting.key == *key) {
+    /// Partners who have `met` the seeker are passed over, unless both sides have waited long enough to meet
+    /// again. Whoever has met too many of those who wait finds nobody among them, and is found by others.
+    pub(crate) fn partner(
+        &self,
+        seeker: ClientId,
+        met: impl Fn(ClientId) -> bool,
+        looked_at: &mut u64,
+    ) -> Option<ClientId> {
+        let ticket = self.ticket(seeker)?;
+        let mut best: Option<&Ticket> = None;
+        for posting in &ticket.postings {
+            for other in self.in_line(posting.key).take(PASSED_OVER_MAX) {
                 *looked_at += 1;
-                if best.is_some_and(|best| best.serial <= posting.serial) {
+                if best.is_some_and(|best| best.arrival.serial <= other.arrival.serial) {
                     break;
                 }
-                let met = || recent.contains(posting.client) && !self.meet_again(ticket, posting.client);
-                if posting.client != seeker && !met() {
-                    best = Some(*posting);
+                let meets_again = ticket.meets_again && other.meets_again;
+                if other.client != seeker && (meets_again || !met(other.client)) {
+                    best = Some(other);
                     break;
                 }
             }
         }
-        best.map(|posting| posting.client)
+        best.map(|other| other.client)
     }
 
     pub(crate) fn ticket(&self, client: ClientId) -> Option<&Ticket> {
-        self.ticket_by_client.get(&client)
+        self.tickets.get(client.key)?.as_deref().filter(|ticket| ticket.client == client)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ticket_by_client.len()
+        self.len
     }
 
-    fn meet_again(&self, ticket: &Ticket, other: ClientId) -> bool {
-        ticket.meets_again && self.ticket_by_client[&other].meets_again
-    }
-
-    fn repost(&mut self, client: ClientId) {
-        let ticket = self.ticket_by_client.get_mut(&client).expect("the caller has just looked it up");
+    /// Has a ticket stand in the lines of its step, in each behind those who came before it.
+    fn post(&mut self, index: u32) {
+        let ticket = self.at(index);
         let serial = ticket.arrival.serial;
-        for key in &ticket.keys {
-            self.postings.remove(&Posting { key: *key, serial, client });
+        let keys = keys(&self.hash_key, &ticket.want, ticket.step);
+        let mut postings = Vec::with_capacity(keys.len());
+        for key in keys {
+            let before = self.last_before(key, serial);
+            let behind = match before {
+                Some(before) => std::mem::replace(self.behind_mut(before, key), index),
+                None => self.line_by_key.get(&key).map_or(NOBODY, |line| line.first),
+            };
+            let line = self.line_by_key.entry(key).or_insert(Line { first: index, last: index });
+            if before.is_none() {
+                line.first = index;
+            }
+            if behind == NOBODY {
+                line.last = index;
+            }
+            postings.push(Posting { key, behind });
         }
-        ticket.keys = keys(&self.hash_key, &ticket.want, ticket.step);
-        self.postings.extend(ticket.keys.iter().map(|key| Posting { key: *key, serial, client }));
+        self.at_mut(index).postings = postings.into_boxed_slice();
     }
 
-    /// Whether every posting belongs to a ticket and every ticket has its postings.
+    /// Takes a ticket out of its lines.
+    fn withdraw(&mut self, index: u32) {
+        let serial = self.at(index).arrival.serial;
+        for place in 0..self.at(index).postings.len() {
+            let Posting { key, behind } = self.at(index).postings[place];
+            let before = self.last_before(key, serial);
+            match before {
+                Some(before) => *self.behind_mut(before, key) = behind,
+                None if behind == NOBODY => {
+                    self.line_by_key.swap_remove(&key);
+                    continue;
+                }
+                None => self.line_mut(key).first = behind,
+            }
+            if behind == NOBODY {
+                self.line_mut(key).last = before.unwrap_or(NOBODY);
+            }
+        }
+        self.at_mut(index).postings = Box::default();
+    }
+
+    /// Who is the last in a line of those who came before this one.
+    fn last_before(&self, key: u64, serial: u64) -> Option<u32> {
+        let line = self.line_by_key.get(&key)?;
+        let is_before = |ticket: &&Ticket| ticket.arrival.serial < serial;
+        // Mostly it is who came last.
+        let last = Some(self.at(line.last)).filter(is_before);
+        let found = last.or_else(|| self.in_line(key).take_while(is_before).last());
+        found.map(|ticket| ticket.client.key as u32)
+    }
+
+    /// Who stands in a line, the longest waiting first.
+    fn in_line(&self, key: u64) -> impl Iterator<Item = &Ticket> {
+        let first = self.line_by_key.get(&key).map_or(NOBODY, |line| line.first);
+        let at = |index| (index != NOBODY).then(|| self.at(index));
+        std::iter::successors(at(first), move |ticket| at(ticket.behind(key)))
+    }
+
+    fn line_mut(&mut self, key: u64) -> &mut Line {
+        self.line_by_key.get_mut(&key).expect("somebody stands in it")
+    }
+
+    fn behind_mut(&mut self, index: u32, key: u64) -> &mut u32 {
+        let ticket = self.at_mut(index);
+        let place = ticket.place(key);
+        &mut ticket.postings[place].behind
+    }
+
+    fn at(&self, index: u32) -> &Ticket {
+        self.tickets[index as usize].as_deref().expect("whoever stands in a line has a ticket")
+    }
+
+    fn at_mut(&mut self, index: u32) -> &mut Ticket {
+        self.tickets[index as usize].as_deref_mut().expect("whoever stands in a line has a ticket")
+    }
+
+    /// Whether everybody stands in their lines, and nobody else, in the order of arrival.
     #[cfg(debug_assertions)]
     pub(crate) fn assert_consistent(&self) {
-        let mut postings = 0;
-        for (client, ticket) in &self.ticket_by_client {
-            for key in &ticket.keys {
-                let posting = Posting { key: *key, serial: ticket.arrival.serial, client: *client };
-                assert!(self.postings.contains(&posting), "a ticket's key is not posted");
-            }
-            postings += ticket.keys.len();
+        let tickets = || self.tickets.iter().flatten();
+        let mut places = 0;
+        for (key, line) in &self.line_by_key {
+            let stand: Vec<_> = self.in_line(*key).collect();
+            assert!(stand.is_sorted_by(|a, b| a.arrival.serial < b.arrival.serial), "in order of arrival");
+            assert_eq!(stand.last().map(|ticket| ticket.client.key as u32), Some(line.last));
+            places += stand.len();
         }
-        assert_eq!(postings, self.postings.len(), "a posting without a ticket");
+        // Who stands in a line has a posting for it; as many are there.
+        assert_eq!(places, tickets().map(|ticket| ticket.postings.len()).sum::<usize>());
+        assert_eq!(self.len, tickets().count());
+    }
+}
+
+impl Ticket {
+    /// The index of the ticket behind it in a line.
+    fn behind(&self, key: u64) -> u32 {
+        self.postings[self.place(key)].behind
+    }
+
+    fn place(&self, key: u64) -> usize {
+        self.postings.binary_search_by_key(&key, |posting| posting.key).expect("it stands in that line")
     }
 }
 
@@ -155,7 +263,7 @@ impl Queue {
 /// nothing.
 ///
 /// Keyed hashes stand for the words, so that nobody can choose two words that fall together.
-fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Box<[u64]> {
+fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Vec<u64> {
     fn with_joker(list: &[String], insists: bool) -> Vec<Option<&str>> {
         let joker = (!insists || list.is_empty()).then_some(None);
         list.iter().map(|word| Some(word.as_str())).chain(joker).collect()
@@ -181,16 +289,24 @@ fn keys(hash_key: &[u8; 16], want: &Want, step: usize) -> Box<[u64]> {
     }
     debug_assert!(keys.len() <= KEYS_MAX, "a wish keeps to its bounds");
     keys.sort_unstable();
-    keys.into_boxed_slice()
+    // Two hashes may be equal, once in many ages; nobody stands in a line twice.
+    keys.dedup();
+    keys
 }
 
+/// How many of a line are looked at: itself, those who are in its list of partners, and as many who have it
+/// in theirs.
+const PASSED_OVER_MAX: usize = 2 * RECENT_PARTNERS_MAX + 2;
+
 /// The keys a ticket has at most: two media, every language and tag it may name, and a joker for each.
-const KEYS_MAX: usize = 2 * (LANGS_MAX + 1) * (TAGS_MAX + 1);
+pub(crate) const KEYS_MAX: usize = 2 * (LANGS_MAX + 1) * (TAGS_MAX + 1);
+/// No ticket's index.
+const NOBODY: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::RECENT_PARTNERS_MAX;
+    use crate::client::Recent;
     use crate::want::Media;
 
     fn want(media: Media, langs: &[&str], tags: &[&str]) -> Want {
@@ -214,8 +330,8 @@ mod tests {
             enter(&mut queue, id(i as u64), want.clone());
             queue.widen(id(i as u64), step, false);
         }
-        let there = queue.partner(id(0), &Recent::default(), &mut 0).is_some();
-        let back = queue.partner(id(1), &Recent::default(), &mut 0).is_some();
+        let there = queue.partner(id(0), |_| false, &mut 0).is_some();
+        let back = queue.partner(id(1), |_| false, &mut 0).is_some();
         assert_eq!(there, back, "acceptance is mutual");
         there
     }
@@ -257,9 +373,9 @@ mod tests {
         enter(&mut queue, id(1), want(Media::Text, &["de"], &[]));
         enter(&mut queue, id(2), want(Media::Text, &["en"], &[]));
         enter(&mut queue, id(3), common);
-        assert_eq!(queue.partner(id(3), &Recent::default(), &mut 0), Some(id(1)));
+        assert_eq!(queue.partner(id(3), |_| false, &mut 0), Some(id(1)));
         queue.remove(id(1));
-        assert_eq!(queue.partner(id(3), &Recent::default(), &mut 0), Some(id(2)));
+        assert_eq!(queue.partner(id(3), |_| false, &mut 0), Some(id(2)));
     }
 
     #[test]
@@ -281,7 +397,7 @@ mod tests {
             enter(&mut queue, id(waiting), want(Media::Text, &["en", "de", "fr", "it"], &words));
             queue.widen(id(waiting), 3, false);
             let mut looked_at = 0;
-            assert!(queue.partner(id(waiting), &recent, &mut looked_at).is_some());
+            assert!(queue.partner(id(waiting), |other| recent.contains(other), &mut looked_at).is_some());
             looked_at
         };
         let (few, many) = (cost(40), cost(100_000));
@@ -298,7 +414,7 @@ mod tests {
             }
             enter(&mut queue, id(waiting), want(Media::Text, &["en"], &["y"]));
             let mut looked_at = 0;
-            assert!(queue.partner(id(waiting), &Recent::default(), &mut looked_at).is_none());
+            assert!(queue.partner(id(waiting), |_| false, &mut looked_at).is_none());
             looked_at
         };
         assert_eq!(cost(10), cost(100_000));

@@ -10,23 +10,21 @@ use crate::client::{ClientId, State};
 use crate::ids::SessionId;
 use crate::limits::{REPORT_AFTER_MS, REPORT_RETRY_MS};
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, error_retry};
+use crate::message::{About, ErrorCode, GoneReason, error_retry_about};
 use crate::output::CloseReason;
 use crate::records::Judgement;
 use crate::tags::{Tag, Tags};
 
 /// A session that is over, as one side may still report the other.
 pub(crate) struct Met {
-    session: SessionId,
-    tags: Option<Tags>,
-    lasted: Duration,
-    is_reported: bool,
-}
-
-impl Met {
-    pub(crate) fn new(session: SessionId, tags: Option<Tags>, lasted: Duration, is_reported: bool) -> Self {
-        Self { session, tags, lasted, is_reported }
-    }
+    pub(crate) session: SessionId,
+    pub(crate) tags: Option<Tags>,
+    pub(crate) lasted: Duration,
+    pub(crate) is_reported: bool,
+    /// How it ended.
+    pub(crate) why: GoneReason,
+    /// When it ended.
+    pub(crate) since: Duration,
 }
 
 impl Matcher {
@@ -51,20 +49,21 @@ impl Matcher {
                 (met.tags, met.lasted, !std::mem::replace(&mut met.is_reported, true))
             }
         };
-        let own = self.client(from).and_then(|own| own.tags);
-        let (Some(own), Some(reported)) = (own, reported) else { return Ok(()) };
+        let reported = reported.map(|tags| self.tag_keys.place(&tags));
+        let (Some(own), Some(reported)) = (self.place_of(from), reported) else { return Ok(()) };
         if !is_new || lasted < Duration::from_millis(REPORT_AFTER_MS) {
             return Ok(());
         }
         self.arm_sweep(now);
-        if !self.records.may_report(own.near, now.mono) {
+        if !self.records.may_report(own, now.mono) {
             self.counters.count_error(ErrorCode::TooFast);
-            self.send(from, error_retry(ErrorCode::TooFast, REPORT_RETRY_MS));
+            let about = About { session, n: None };
+            self.send(from, error_retry_about(ErrorCode::TooFast, REPORT_RETRY_MS, about));
             return Ok(());
         }
         self.counters.reports_total += 1;
         let ban = Duration::from_secs(self.config.ban_s);
-        match self.records.report(reported.near, own.wide, ban, now.mono) {
+        match self.records.report(reported, own, ban, now.mono) {
             Judgement::Banned => self.ban(reported.near, now),
             Judgement::Noted | Judgement::Suspected => {}
         }
@@ -74,7 +73,7 @@ impl Matcher {
     /// Closes everybody of a place that has just been banned.
     fn ban(&mut self, tag: Tag, now: Now) {
         self.counters.bans_total += 1;
-        let is_of = |tags: Tags| tags.near == tag;
+        let is_of = |tags: Tags| tags.near().any(|near| near == tag);
         let banned: Vec<ClientId> = self
             .clients
             .iter()

@@ -17,7 +17,7 @@ use crate::ids::SessionId;
 use crate::limits::{CANDIDATES_MAX, SDP_LINE_BYTES_MAX, SDP_LINES_MAX, SDP_MEDIA_MAX};
 
 /// A description that has been written anew.
-#[derive(PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub(crate) struct Normalised {
     pub(crate) sdp: String,
     pub(crate) candidates: u32,
@@ -31,7 +31,7 @@ pub(crate) struct Normalised {
 /// many sessions would otherwise show the same names to each partner.
 pub(crate) fn normalised(sdp: &str, session: &SessionId) -> Result<Normalised, BadPayload> {
     let lines = sdp.strip_suffix("\r\n").ok_or(BadPayload::Description)?.split("\r\n");
-    let out = Normalised { sdp: String::with_capacity(sdp.len()), candidates: 0, is_exposing: false };
+    let out = Normalised { sdp: String::with_capacity(sdp.len()), ..Normalised::default() };
     let mut out = Normaliser { session, out, sections: Vec::new() };
     for (i, line) in lines.enumerate() {
         if i >= SDP_LINES_MAX {
@@ -135,13 +135,14 @@ impl Normaliser<'_> {
         match name {
             "crypto" | "key-mgmt" => return Err(BadPayload::Crypto),
             "candidate" => {
+                let candidate = rewritten(&format!("candidate:{given}"))?;
+                self.out.is_exposing |= candidate.is_exposing;
+                let Some(text) = candidate.text else { return Ok(()) };
                 self.out.candidates += 1;
                 if self.out.candidates > CANDIDATES_MAX {
                     return Err(BadPayload::TooManyCandidates);
                 }
-                let candidate = rewritten(&format!("candidate:{given}"))?;
-                self.out.is_exposing |= candidate.is_exposing;
-                self.line(&format!("a={}", candidate.text));
+                self.line(&format!("a={text}"));
             }
             "rtcp" => self.line("a=rtcp:9 IN IP4 0.0.0.0"),
             "fingerprint" => {
@@ -316,7 +317,7 @@ mod tests {
         let lines = audio(&["a=sendrecv"; 1000]);
         assert!(gate(&sections) == Err(BadPayload::TooManyLines));
         assert!(gate(&lines) == Err(BadPayload::TooManyLines));
-        let candidates = audio(&["a=candidate:1 1 udp 1 192.0.2.1 5 typ relay"; 21]);
+        let candidates = audio(&["a=candidate:1 1 udp 1 192.0.2.1 5000 typ relay"; 21]);
         assert!(gate(&candidates) == Err(BadPayload::TooManyCandidates));
         let long = audio(&[&format!("a=fmtp:111 {}", "x".repeat(2000))]);
         for sdp in [
@@ -381,16 +382,27 @@ mod tests {
     #[test]
     fn row_154_candidates_inside_a_description() {
         let given =
-            "a=candidate:1 1 udp 1 192.0.2.1 5 typ relay raddr 198.51.100.7 rport 4242 network-cost 50";
+            "a=candidate:1 1 udp 1 192.0.2.1 5000 typ relay raddr 198.51.100.7 rport 4242 network-cost 50";
         let sdp = gate(&audio(&[given])).unwrap_or_default();
-        assert!(sdp.ends_with("\r\na=candidate:1 1 udp 1 192.0.2.1 5 typ relay raddr 0.0.0.0 rport 9\r\n"));
-        let host = "a=candidate:1 1 udp 1 192.168.0.1 80 typ host";
+        assert!(
+            sdp.ends_with("\r\na=candidate:1 1 udp 1 192.0.2.1 5000 typ relay raddr 0.0.0.0 rport 9\r\n")
+        );
+        let host = "a=candidate:1 1 udp 1 192.168.0.1 8000 typ host";
         for (lines, is_exposing) in [(&[given][..], false), (&[host], true), (&[given, host, given], true)] {
             let passed = normalised(&audio(lines), &SessionId([1; 16]));
             assert!(
                 passed.is_ok_and(|it| it.is_exposing == is_exposing && it.candidates == lines.len() as u32)
             );
         }
+    }
+
+    #[test]
+    fn row_155_a_candidate_that_leads_nowhere_good_is_left_out_of_a_description() {
+        let away = "a=candidate:1 1 udp 1 192.168.0.1 80 typ host";
+        let passed = normalised(&audio(&[away; 30]), &SessionId([1; 16]));
+        assert!(
+            passed.is_ok_and(|it| it.is_exposing && it.candidates == 0 && !it.sdp.contains("candidate:"))
+        );
     }
 
     #[test]
@@ -445,6 +457,32 @@ mod tests {
         assert_eq!(of(1), of(1));
         assert_eq!(of(1).matches(&name(&of(1))).count(), 3);
         assert_ne!(name(&of(1)), name(&of(2)));
+    }
+
+    /// The SDK checks the same file, with aliases of its own.
+    #[test]
+    fn the_published_vectors_hold() {
+        #[derive(serde::Deserialize)]
+        struct Vector {
+            name: String,
+            #[serde(default)]
+            names: Vec<String>,
+            given: Vec<String>,
+            passes: Option<Vec<String>>,
+        }
+        let file = include_str!("../../../docs/gate-vectors.json");
+        let session = SessionId([1; 16]);
+        for vector in serde_json::from_str::<Vec<Vector>>(file).unwrap() {
+            let passed = normalised(&(vector.given.join("\r\n") + "\r\n"), &session).ok();
+            let normaliser =
+                Normaliser { session: &session, out: Normalised::default(), sections: Vec::new() };
+            let named = vector.passes.map(|lines| {
+                vector.names.iter().fold(lines.join("\r\n") + "\r\n", |text, name| {
+                    text.replace(&format!("{{{name}}}"), &normaliser.alias(name))
+                })
+            });
+            assert_eq!(passed.map(|it| it.sdp), named, "{}", vector.name);
+        }
     }
 
     #[test]

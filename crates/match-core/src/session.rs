@@ -13,11 +13,11 @@ use crate::deadlines::Due;
 use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{SessionId, Side};
 use crate::inbound::PayloadMessage;
-use crate::limits::{CANDIDATES_MAX, HELD_RETRY_MS};
+use crate::limits::{CANDIDATES_MAX, HELD_RETRY_MS, RESUMED_SESSIONS_MAX};
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, Exposure, GoneReason, ServerMessage, bad_payload, error_retry};
+use crate::message::{About, ErrorCode, Exposure, GoneReason, ServerMessage, bad_payload, error_retry_about};
 use crate::output::{Matched, Output};
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadFrame};
 use crate::reports::Met;
 
 /// One session. Arrays are by [`Side::index`].
@@ -157,14 +157,14 @@ impl Matcher {
     /// Ends a session from one side: the other is told.
     pub(crate) fn end_session(&mut self, key: usize, from: ClientId, why: GoneReason, now: Now) {
         let partner = self.sessions[key].partner_of(from);
-        let id = self.remove_session(key, now);
+        let id = self.remove_session(key, why, now);
         self.tell_gone(partner, id, why);
     }
 
     /// Ends a session whose time has run out: both are told and free again.
     pub(crate) fn expire_session(&mut self, key: usize, now: Now) {
         let sides = self.sessions[key].sides;
-        let id = self.remove_session(key, now);
+        let id = self.remove_session(key, GoneReason::Ended, now);
         for side in sides {
             self.tell_gone(side, id, GoneReason::Ended);
         }
@@ -185,6 +185,7 @@ impl Matcher {
     ) -> Result<(), ErrorCode> {
         let PayloadMessage { session, n, bytes, payload } = message;
         let key = self.session_key(from, session).ok_or(ErrorCode::BadSession)?;
+        let about = About { session, n: Some(n) };
         if self.config.require_sealed && matches!(payload, Payload::Plain(_)) {
             return Err(ErrorCode::SealedRequired);
         }
@@ -195,29 +196,43 @@ impl Matcher {
         }
         if self.client(partner).is_some_and(|own| own.is_lost() && !own.held.has_room(bytes)) {
             self.counters.count_error(ErrorCode::TooFast);
-            self.send(from, error_retry(ErrorCode::TooFast, HELD_RETRY_MS));
+            self.send(from, error_retry_about(ErrorCode::TooFast, HELD_RETRY_MS, about));
             return Ok(());
         }
-        let (message, is_bye) = match payload {
-            Payload::Seal(body) => (ServerMessage::Seal { session, n, body }, false),
+        let (frame, is_bye) = match payload {
+            Payload::Seal(frame) => (frame, false),
             Payload::Plain(body) => match body.and_then(|body| self.sessions[key].admit(side, body)) {
-                Ok(body) => {
-                    let is_bye = body.is_bye();
-                    (ServerMessage::Plain { session, n, body }, is_bye)
-                }
+                Ok(body) => (PayloadFrame::plain(&session, n, &body), body.is_bye()),
                 Err(reason) => {
                     self.counters.count_error(ErrorCode::BadPayload);
-                    self.send(from, bad_payload(reason));
+                    self.send(from, bad_payload(reason, about));
                     return Ok(());
                 }
             },
         };
         self.sessions[key].counted[side] = n;
         self.counters.messages_total += 1;
-        self.hold(partner, session, n, bytes, &message, now);
-        self.send(partner, message);
+        // Until it has certainly arrived.
+        self.change_held(partner, |held| held.push(session, n, bytes, &frame, now.mono));
+        self.fit_held();
+        self.forward(partner, frame);
         if is_bye {
-            self.free(from, GoneReason::Left, now);
+            self.end_session(key, from, GoneReason::Left, now);
+        }
+        Ok(())
+    }
+
+    /// Ends one session at a side's wish; who is in a room stays there, with its other sessions.
+    pub(crate) fn handle_leave_one(
+        &mut self,
+        from: ClientId,
+        session: SessionId,
+        now: Now,
+    ) -> Result<(), ErrorCode> {
+        let key = self.session_key(from, session).ok_or(ErrorCode::BadSession)?;
+        self.end_session(key, from, GoneReason::Left, now);
+        if let Some(own) = self.client_mut(from).filter(|own| own.room.is_none()) {
+            own.want = None;
         }
         Ok(())
     }
@@ -228,42 +243,18 @@ impl Matcher {
         sessions.iter().copied().find(|key| self.sessions[*key].id == session)
     }
 
-    /// Forgets what was held for a client and is known to have arrived.
-    pub(crate) fn expire_held(&mut self, client: ClientId, now: Now) {
-        let Some(own) = self.client_mut(client) else { return };
-        own.held.expire(now.mono);
-        if let Some(at) = own.held.next_expiry() {
-            self.deadlines.arm(Due::Held(client), at);
-        }
-    }
-
-    /// Keeps a payload for a client until it has certainly arrived.
-    fn hold(
-        &mut self,
-        client: ClientId,
-        session: SessionId,
-        n: u64,
-        bytes: usize,
-        message: &ServerMessage,
-        now: Now,
-    ) {
-        let Some(own) = self.client_mut(client) else { return };
-        let was_empty = own.held.next_expiry().is_none();
-        own.held.push(session, n, bytes, message.clone(), now.mono);
-        if was_empty && !own.is_lost() {
-            self.expire_held(client, now);
-        }
-    }
-
     fn tell_gone(&mut self, client: ClientId, session: SessionId, why: GoneReason) {
         self.send(client, ServerMessage::Gone { session, why });
-        if let Some(own) = self.client_mut(client).filter(|own| own.is_lost()) {
+        // It can name no more; those that were opened while it is lost it does not know.
+        if let Some(own) = self.client_mut(client).filter(|own| own.is_lost())
+            && own.ended.len() < RESUMED_SESSIONS_MAX
+        {
             own.ended.push((session, why));
         }
     }
 
     /// Takes a session away from both sides. Who has no other is in the room again, or free.
-    fn remove_session(&mut self, key: usize, now: Now) -> SessionId {
+    fn remove_session(&mut self, key: usize, why: GoneReason, now: Now) -> SessionId {
         let session = self.sessions.remove(key);
         self.deadlines.disarm(Due::Session(key));
         self.outputs.push_back(Output::SessionEnded { session: session.id });
@@ -272,12 +263,9 @@ impl Matcher {
             let tags = self.client(session.partner_of(client)).and_then(|partner| partner.tags);
             let Some(own) = self.client_mut(client) else { continue };
             let is_reported = session.reported[session.side_of(client).index()];
-            own.last = Some(Met::new(session.id, tags, lasted, is_reported));
+            own.last = Some(Met { session: session.id, tags, lasted, is_reported, why, since: now.mono });
             own.sessions.retain(|other| *other != key);
-            own.held.forget(session.id);
-            if own.held.next_expiry().is_none() {
-                self.deadlines.disarm(Due::Held(client));
-            }
+            self.change_held(client, |held| held.forget(session.id));
             let Some(own) = self.client(client) else { continue };
             if own.sessions.is_empty() {
                 let state = if own.room.is_some() { State::InRoom } else { State::Greeted };

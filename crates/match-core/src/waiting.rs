@@ -8,18 +8,24 @@ use crate::Now;
 use crate::client::{ClientId, State};
 use crate::deadlines::Due;
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, ServerMessage};
+use crate::message::{ErrorCode, ServerMessage, error_retry};
 use crate::queue::Arrival;
 use crate::want::Want;
 
 impl Matcher {
     /// Gives a greeted client a ticket, and a partner if there is one.
     pub(crate) fn wait(&mut self, client: ClientId, want: Want, now: Now) -> Result<(), ErrorCode> {
+        self.expect_no_drain()?;
         if self.queue.len() >= self.config.limits.waiting_max {
             return Err(ErrorCode::QueueFull);
         }
         if let Some(own) = self.client_mut(client) {
             own.want = Some(want.clone());
+        }
+        if let Some(retry_ms) = self.has_searched_enough(client, now) {
+            self.counters.count_error(ErrorCode::TooFast);
+            self.send(client, error_retry(ErrorCode::TooFast, retry_ms));
+            return Ok(());
         }
         let arrival = self.queue.arrive(now.mono);
         self.queue.insert(client, want, arrival);
@@ -29,6 +35,14 @@ impl Matcher {
             self.tell_waiting(client);
         }
         Ok(())
+    }
+
+    /// After how long a client may look for a partner, if too many looked from where it is. Each takes one
+    /// who waits out of the queue, so that whoever does it all the time would take everybody.
+    fn has_searched_enough(&mut self, client: ClientId, now: Now) -> Option<u64> {
+        let place = self.place_of(client)?;
+        self.arm_sweep(now);
+        self.records.search(place, &self.config.limits, now.mono).err()
     }
 
     /// Tells a client that it waits, if it still does.
@@ -70,7 +84,11 @@ impl Matcher {
     fn match_waiting(&mut self, seeker: ClientId, now: Now) -> bool {
         let Some(own) = self.client(seeker) else { return false };
         let mut looked_at = 0;
-        let partner = self.queue.partner(seeker, &own.recent, &mut looked_at);
+        let met = |other| {
+            own.recent.contains(other)
+                || self.client(other).is_some_and(|other| other.recent.contains(seeker))
+        };
+        let partner = self.queue.partner(seeker, met, &mut looked_at);
         self.counters.looked_at_total += looked_at;
         let Some(partner) = partner else { return false };
         let common = match (self.queue.ticket(seeker), self.queue.ticket(partner)) {

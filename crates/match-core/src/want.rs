@@ -10,15 +10,26 @@ use crate::limits::{LANG_BYTES_MAX, LANGS_MAX, TAG_BYTES_MAX, TAGS_MAX};
 
 /// The wish of a ticket. Tags and languages are compared byte for byte.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Want {
     /// The kind of conversation.
     pub media: Media,
     /// Topics, of which one shared is enough; none means any.
     #[serde(default)]
+    #[cfg_attr(test, schemars(
+        length(max = TAGS_MAX),
+        inner(length(min = 1, max = TAG_BYTES_MAX), regex(pattern = NO_CONTROLS)),
+        extend("uniqueItems" = true)
+    ))]
     pub tags: Vec<String>,
     /// Languages, of which one shared is enough; none means any.
     #[serde(default)]
+    #[cfg_attr(test, schemars(
+        length(max = LANGS_MAX),
+        inner(length(min = 1, max = LANG_BYTES_MAX), regex(pattern = NO_CONTROLS)),
+        extend("uniqueItems" = true)
+    ))]
     pub langs: Vec<String>,
 }
 
@@ -44,6 +55,7 @@ impl Drop for Want {
 
 /// The kind of conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Media {
     /// Typed text only.
@@ -63,6 +75,10 @@ fn bounded(list: &[String], entries_max: usize, bytes_max: usize) -> bool {
                 && !list[..i].contains(entry)
         })
 }
+
+/// What `char::is_control` leaves, for the schema.
+#[cfg(test)]
+const NO_CONTROLS: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 #[cfg(test)]
 mod tests {

@@ -23,9 +23,12 @@ pub(crate) struct Work {
 
 /// A client's answer to a challenge.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Proof {
+    #[cfg_attr(test, schemars(length(max = SEED_BYTES * 2)))]
     pub(crate) seed: String,
+    #[cfg_attr(test, schemars(length(max = NONCE_BYTES_MAX)))]
     pub(crate) nonce: String,
 }
 
@@ -54,7 +57,7 @@ impl Work {
         let of_total = bits(total, limits.total_burst);
         let of_place = bits(place_milli, limits.place_burst);
         let least = if is_suspect { WORK_BITS_MIN + 2 } else { 0 };
-        of_total.max(of_place).max(least)
+        of_total.max(of_place).max(least).max(limits.bits_min.min(WORK_BITS_MAX))
     }
 
     /// A challenge for one connection.
@@ -159,7 +162,8 @@ mod tests {
 
     #[test]
     fn difficulty_rises_with_the_rate_and_falls_with_time() {
-        let limits = WorkLimits { total_per_s: 10, total_burst: 100, place_per_s: 1, place_burst: 10 };
+        let limits =
+            WorkLimits { total_per_s: 10, total_burst: 100, place_per_s: 1, place_burst: 10, bits_min: 0 };
         let mut work = Work::new([1; 32]);
         let mut difficulty = |at| work.difficulty(1000, false, &limits, Duration::from_secs(at));
         let rising: Vec<u8> = (0..1000).map(|_| difficulty(0)).collect();
@@ -169,6 +173,8 @@ mod tests {
         assert_eq!(work.difficulty(40_000, false, &limits, Duration::from_secs(1000)), WORK_BITS_MIN + 2);
         assert_eq!(work.difficulty(0, true, &limits, Duration::from_secs(1000)), WORK_BITS_MIN + 2);
         assert_eq!(bits(u64::MAX, 1), WORK_BITS_MAX);
+        let limits = WorkLimits { bits_min: 5, ..limits };
+        assert_eq!(work.difficulty(0, false, &limits, Duration::from_secs(2000)), 5);
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn say(matcher: &mut Matcher, from: ConnectionId, message: &str) -> String {
     std::iter::from_fn(|| matcher.poll_output())
         .map(|output| match output {
             Output::Send { message, .. } => message.to_json(),
+            Output::Forward { frame, .. } => frame.as_str().to_owned(),
             Output::Matched(_) => "matched ".to_owned(),
             _ => "something else".to_owned(),
         })

@@ -43,8 +43,10 @@ impl World {
                     format!("{} {detail}", message["t"].as_str().unwrap_or("?"))
                 }
                 Output::Matched(matched) => format!("matched until {}", matched.ends_unix_s),
+                Output::Forward { .. } => "a payload".to_owned(),
                 Output::SessionEnded { .. } => "session ended".to_owned(),
                 Output::AskRelay(_) => "ask the relay".to_owned(),
+                Output::UseToken(_) => "use the token".to_owned(),
                 Output::Close { reason, .. } => format!("close {reason:?}"),
             })
             .collect()

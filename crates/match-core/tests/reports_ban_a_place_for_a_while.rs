@@ -48,8 +48,9 @@ impl World {
                         serde_json::from_str(&matched.into_message(Vec::new()).to_json()).unwrap_or_default();
                     format!("matched {}", matched["session"].as_str().unwrap_or("?"))
                 }
+                Output::Forward { .. } => "a payload".to_owned(),
                 Output::Close { reason, .. } => format!("close {reason:?}"),
-                Output::SessionEnded { .. } | Output::AskRelay(_) => continue,
+                Output::SessionEnded { .. } | Output::AskRelay(_) | Output::UseToken(_) => continue,
             });
         }
         heard.join(", ")

@@ -3,18 +3,29 @@
 
 use std::time::Duration;
 
-/// Listening addresses; their places fit the byte of a `ListenerId`.
+/// Listening addresses; their places fit a `ListenerId`.
 pub(crate) const LISTENERS_MAX: usize = 16;
 
 /// Workers; the ports of relayed addresses are divided among them.
 pub(crate) const WORKERS_MAX: usize = 256;
 
-/// Notices that wait for one worker. One more is dropped: the next packet without a route asks again.
+/// Addresses that this machine had and lost which are still ours: allocations may stand at them.
+pub(crate) const FORMER_IPS_MAX: usize = 64;
+
+/// Notices that wait for one worker. Of those that may be lost one more is: the next packet without a route
+/// asks again. The others take no more memory than what they tell the end of has left.
 pub(crate) const NOTICES_MAX: usize = 4_096;
 
 /// Bytes of datagrams that wait for one worker because their client has moved there and is still heard by
-/// another: half a second of a call in high definition.
+/// another, and of their letters: half a second of a call in high definition.
 pub(crate) const PASSED_ON_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of datagrams from a socket that all workers share which wait for one of them, and of what is kept
+/// with each burst: what the kernel would hold for it in a socket of its own.
+pub(crate) const ARRIVALS_BYTES_MAX: usize = LISTENER_BUFFER_BYTES;
+
+/// The same of what has been read for one worker, before it is handed out though the turn is not over.
+pub(crate) const INLET_BATCH_BYTES_MAX: usize = 256 << 10;
 
 /// Ends of sessions that wait for one worker, which takes all at once, within microseconds.
 pub(crate) const ENDINGS_MAX: usize = turn_core::limits::ENDED_SESSIONS_MAX;
@@ -47,17 +58,29 @@ pub(crate) const QUIC_QUEUE_DATAGRAMS_MAX: usize = 2_048;
 /// Bytes that the kernel is asked to buffer for a listening socket, each way; it may grant less.
 pub(crate) const LISTENER_BUFFER_BYTES: usize = 4 << 20;
 
-/// The same for the relay socket of one `public` allocation.
-pub(crate) const RELAY_BUFFER_BYTES: usize = 256 << 10;
+/// The same for the relay socket of one `public` allocation, of what it receives: 100 ms of 8 Mbit/s. A
+/// worker reads within a few.
+pub(crate) const RELAY_RECEIVE_BYTES: usize = 128 << 10;
+
+/// And of what it sends: one burst, which the kernel has passed on before the next is made.
+pub(crate) const RELAY_SEND_BYTES: usize = 64 << 10;
 
 /// How old published counters may be.
 pub(crate) const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Between two log lines of one worker which say that passwords are being guessed.
+pub(crate) const GUESSES_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Readiness events taken from the kernel at once.
 pub(crate) const EVENTS_PER_POLL: usize = 256;
 
-/// From a connection's acceptance until its decrypted stream is taken by the reader of the queue.
+/// From a connection's acceptance until it is decrypted; and from then on, until the reader of the
+/// queue takes it.
 pub(crate) const HANDSHAKE_MS_MAX: u64 = 5_000;
+
+/// What a header of the PROXY protocol, version 2, has behind its fixed part: addresses, and what a proxy
+/// adds.
+pub(crate) const PROXY_HEADER_BYTES_MAX: usize = 2_048;
 
 /// From the end of the handshake until the byte that tells HTTP from TURN, where ALPN did not.
 pub(crate) const FIRST_BYTE_MS_MAX: u64 = 5_000;
@@ -91,20 +114,26 @@ pub(crate) const STREAM_READ_BYTES: usize = 64 << 10;
 /// Bytes of frames that the owner has not taken; more are not read, and TCP makes the client wait.
 pub(crate) const STREAM_INBOUND_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes of frames that no owner has taken and of unfinished ones, of all connections together. Above it each
+/// is held to what one without an allocation may have.
+pub(crate) const STREAM_INBOUNDS_BYTES_MAX: usize = 32 << 20;
+
 /// Bytes of one write: some frames.
 pub(crate) const STREAM_BATCH_BYTES: usize = 64 << 10;
 
-/// Bytes of a peer's data that wait for a slow reader: what 8 Mbit/s are in [`STREAM_QUEUE_AGE_MAX`].
+/// Bytes of a peer's data that wait for a slow reader: what 8 Mbit/s are in [`STREAM_QUEUE_AGE_MAX`]. As many
+/// of answers, which are not dropped: who leaves more unread is closed.
 pub(crate) const STREAM_QUEUE_BYTES_MAX: usize = 512 << 10;
 
 /// How long a peer's data waits for a slow reader. Players hold about as much; what is older comes too late.
 pub(crate) const STREAM_QUEUE_AGE_MAX: Duration = Duration::from_millis(500);
 
-/// Bytes that wait for all slow readers together. Newer data is dropped then.
-pub(crate) const STREAM_QUEUES_BYTES_MAX: usize = 256 << 20;
+/// Bytes that wait for all slow readers together. Newer data is dropped then, and of answers each may have
+/// [`STREAM_ANSWERS_BYTES_MAX`].
+pub(crate) const STREAM_QUEUES_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of answers that a client has not read; one that asks for more is closed.
-pub(crate) const STREAM_ANSWERS_BYTES_MAX: usize = 64 << 10;
+/// Bytes of answers that a client may leave unread however much waits for others: a hundred.
+pub(crate) const STREAM_ANSWERS_BYTES_MAX: usize = 16 << 10;
 
 /// Bytes that the kernel takes before it could send them: enough to keep it busy between two wakings.
 pub(crate) const STREAM_UNSENT_BYTES: u32 = 64 << 10;
@@ -117,8 +146,47 @@ pub(crate) const STREAM_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 pub(crate) const STREAM_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const STREAM_KEEPALIVE_PROBES: u32 = 3;
 
+/// Peers of one TCP allocation whose connections the kernel completes before we accept them.
+pub(crate) const PEER_BACKLOG_MAX: u32 = 64;
+
+/// Accepted connections of peers that one worker has not looked at. One more is closed.
+pub(crate) const PEERS_WAITING_MAX: usize = 1_024;
+
+/// Bytes that a client's and a peer's connection, once they are joined, have between them in each direction:
+/// a TLS record.
+pub(crate) const PIPE_BYTES: usize = 16 << 10;
+
+/// How long one side of joined connections may be silent after the other has said all.
+pub(crate) const PIPE_HALF_OPEN_IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// How long a cookie for DTLS is good at least; at most it is twice as long.
+pub(crate) const DTLS_COOKIE_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// DTLS handshakes that one worker begins in a second: each costs it about a third of a millisecond, in which
+/// it moves no packet.
+pub(crate) const DTLS_HANDSHAKES_S_MAX: u32 = 200;
+
+/// Those of one /24 or /48.
+pub(crate) const DTLS_HANDSHAKES_PER_PREFIX_S_MAX: u32 = 50;
+
+/// Until a flight of the DTLS handshake is sent again, the first time; RFC 6347 §4.2.4.1.
+pub(crate) const DTLS_FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes of our datagrams in a DTLS handshake: what every path takes whole, RFC 8085 §3.2.
+pub(crate) const DTLS_DATAGRAM_BYTES_MAX: usize = 1_200;
+
+/// Datagrams of a DTLS handshake that wait for those before them.
+pub(crate) const DTLS_HANDSHAKE_DATAGRAMS_MAX: usize = 16;
+
+/// Bytes of one message within DTLS, RFC 6347 §4.1.
+pub(crate) const DTLS_MESSAGE_BYTES_MAX: usize = 1 << 14;
+
+/// The same with all that a record has besides.
+pub(crate) const DTLS_RECORD_BYTES_MAX: usize = DTLS_MESSAGE_BYTES_MAX + 256;
+
 const _: () = assert!(stun_wire::limits::STREAM_FRAME_BYTES_MAX < STREAM_INBOUND_BYTES_MAX);
 const _: () = assert!(stun_wire::limits::STREAM_FRAME_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
 const _: () = assert!(STREAM_UNPROVED_BYTES_MAX <= STREAM_READ_BYTES);
-const _: () = assert!(LISTENERS_MAX <= 256 && WORKERS_MAX <= u16::MAX as usize);
+const _: () = assert!(LISTENERS_MAX <= 64 && WORKERS_MAX <= u16::MAX as usize);
 const _: () = assert!(BURST_BYTES_MAX < RECEIVE_BYTES && RECEIVE_BYTES < OUTBOX_BYTES_MAX);
+const _: () = assert!(DTLS_HANDSHAKES_PER_PREFIX_S_MAX < DTLS_HANDSHAKES_S_MAX);

@@ -1,30 +1,43 @@
 //! The relay as its owner sees it: started, told of sessions that end, asked for its counters, stopped.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::iter;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::{Poll, Waker};
 use redact::Sensitive;
-use turn_core::{AllocationLimits, BandwidthLimits, Directory, Server, SessionId, Side, WorkerId};
+use tokio::sync::Notify;
+use turn_core::{
+    AllocationLimits, BandwidthLimits, Directory, ListenerId, Rules, Server, SessionId, SharedSecret, Side,
+    WorkerId,
+};
 
 use crate::clock::Clock;
-use crate::limits::{LISTENER_BUFFER_BYTES, LISTENERS_MAX, WORKERS_MAX};
+use crate::dtls::{self, Associations, Dtls};
+use crate::inlet::Inlet;
+use crate::limits::{LISTENERS_MAX, WORKERS_MAX};
 use crate::mailbox::Mailbox;
+use crate::own_ips::{OwnIps, Watch};
+use crate::pulse::{Ending, Pulse};
 use crate::quic::{Queue, QuicSocket};
-use crate::socket::Socket;
+use crate::socket::{KernelBuffers, Socket};
 use crate::stats::{Publisher, RelayCounters};
 use crate::streams::{StreamCounters, Streams, Sums};
-use crate::worker::{WAKE, Worker};
+use crate::worker::{Spoken, WAKE, Worker};
 
 /// What a relay needs to start.
 pub struct Config {
     /// UDP addresses for STUN and TURN.
     pub listen: Vec<SocketAddr>,
-    /// UDP addresses for STUN, TURN and QUIC.
+    /// UDP addresses for STUN, TURN, QUIC and DTLS.
     pub web: Vec<SocketAddr>,
+    /// TURN over DTLS; `None`: nowhere.
+    pub dtls: Option<dtls::Config>,
+    /// UDP sockets that are open already, for those of these addresses that they are bound to.
+    pub inherited: Vec<UdpSocket>,
     /// TCP addresses whose decrypted streams will be handed to [`Relay::streams`].
     pub listen_streams: Vec<SocketAddr>,
     /// Threads; 0: one per core.
@@ -43,9 +56,11 @@ pub struct Relay {
     handle: Handle,
     streams: Streams,
     threads: Vec<JoinHandle<()>>,
-    /// Those of `Config::listen`, then those of `Config::web`.
+    inlets: Vec<Inlet>,
+    watch: Option<Watch>,
+    /// Those of `Config::listen`, those of `Config::web`, then those of DTLS.
     listening: Vec<SocketAddr>,
-    /// Of the latter, in their order.
+    /// Of those of `Config::web`, in their order.
     quic: Vec<QuicSocket>,
     own_ips: Vec<IpAddr>,
 }
@@ -54,6 +69,10 @@ pub struct Relay {
 #[derive(Clone)]
 pub struct Handle {
     mailboxes: Vec<Mailbox>,
+    /// Of all threads.
+    pulses: Vec<Pulse>,
+    /// Told of the end of each thread.
+    ended: Arc<Notify>,
     counters: Vec<Arc<Mutex<RelayCounters>>>,
     directory: Arc<Mutex<Directory>>,
     clock: Clock,
@@ -65,29 +84,45 @@ impl Relay {
     ///
     /// # Errors
     /// [`StartError`], and nothing is left running.
-    pub fn start(config: Config) -> Result<Self, StartError> {
-        let count = (config.listen.len() + config.web.len()).max(config.listen_streams.len());
+    pub fn start(mut config: Config) -> Result<Self, StartError> {
+        let of_dtls = config.dtls.as_ref().map_or(&[][..], |dtls| &dtls.listen);
+        let all = [&config.listen[..], &config.web, of_dtls].concat();
+        let count = all.len().max(config.listen_streams.len());
         if count > LISTENERS_MAX {
             return Err(StartError::TooManyListeners { count, most: LISTENERS_MAX });
         }
         let workers = worker_count(config.workers);
         let clock = Clock::start();
         let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut listening = Vec::new();
-        for &address in config.listen.iter().chain(&config.web) {
-            listening.push(bind_for_all(address, &mut sockets)?);
+        let (mut listening, mut shared_by_all) = (Vec::new(), Vec::new());
+        for &address in &all {
+            let place = ListenerId(u8::try_from(listening.len()).expect("at most LISTENERS_MAX"));
+            let is_there = |socket: &UdpSocket| socket.local_addr().is_ok_and(|it| it == address);
+            if let Some(found) = config.inherited.iter().position(is_there) {
+                let socket = config.inherited.swap_remove(found);
+                shared_by_all.push((share(socket, &mut sockets).map_err(StartError::System)?, place));
+                listening.push(address);
+            } else {
+                listening.push(bind_for_all(address, &mut sockets)?);
+            }
         }
-        let shared = config.listen.len()..listening.len();
-        let queues = (0..listening.len()).map(|place| shared.contains(&place).then(Queue::default));
-        let queues: Vec<_> = queues.collect();
-        let quic = quic_sockets(&sockets[0], &queues).map_err(StartError::System)?;
-        let sockets_of_ours = [&listening[..], &config.listen_streams].concat();
-        let rules = complete(config.turn, &sockets_of_ours, workers).map_err(StartError::System)?;
+        let spoken: Vec<_> = iter::repeat_n(Spoken::Turn, config.listen.len())
+            .chain(config.web.iter().map(|_| Spoken::All(Queue::default())))
+            .chain(iter::repeat_n(Spoken::Dtls, of_dtls.len()))
+            .collect();
+        let quic = quic_sockets(&sockets[0], &spoken).map_err(StartError::System)?;
+        let secured = config.dtls.map(|dtls| (dtls.certificate, Arc::new(Associations::new(dtls.caps))));
+        let mut rules = complete(config.turn, &listening, &config.listen_streams, workers);
+        let own = OwnIps::read(named(&rules, &listening, &config.listen_streams));
+        let own = own.map_err(StartError::System)?;
+        rules.addresses.own_ips = own.known().to_vec();
         let key = (random_u64()?, random_u64()?);
         let directory = Arc::new(Mutex::new(Directory::new(config.limits, config.bandwidth, key)));
         let own_ips = rules.addresses.own_ips.clone();
         let mut handle = Handle {
             mailboxes: Vec::new(),
+            pulses: Vec::new(),
+            ended: Arc::default(),
             counters: Vec::new(),
             streams: Arc::default(),
             directory: Arc::clone(&directory),
@@ -98,19 +133,14 @@ impl Relay {
             let worker = WorkerId(u16::try_from(index).expect("at most WORKERS_MAX"));
             let rules = turn_core::Config { worker, ..rules.clone() };
             let server = Server::new(rules, Arc::clone(&directory), random_seed()?);
-            built.push(handle.build(server, listeners, queues.clone()).map_err(StartError::System)?);
+            let worker = handle.build(server, listeners, spoken.clone(), secured.clone());
+            built.push(worker.map_err(StartError::System)?);
         }
         let sums = Arc::clone(&handle.streams);
         let streams = Streams::new(&handle.mailboxes, &config.listen_streams, clock, sums);
-        let mut relay = Self { handle, streams, threads: Vec::new(), listening, quic, own_ips };
-        for (index, worker) in built.into_iter().enumerate() {
-            let others = relay.handle.mailboxes.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("relay-{index}"))
-                .spawn(move || worker.run(others))
-                .map_err(StartError::System)?;
-            relay.threads.push(thread);
-        }
+        let (threads, inlets, watch) = (Vec::new(), Vec::new(), watch(own, &handle));
+        let mut relay = Self { handle, streams, threads, inlets, watch, listening, quic, own_ips };
+        relay.run(built, shared_by_all).map_err(StartError::System)?;
         Ok(relay)
     }
 
@@ -124,8 +154,8 @@ impl Relay {
         self.streams.clone()
     }
 
-    /// The UDP addresses it listens on, those of [`Config::listen`] before those of [`Config::web`], with the
-    /// ports the kernel chose where the configuration said 0.
+    /// The UDP addresses it listens on: those of [`Config::listen`], of [`Config::web`], of [`Config::dtls`],
+    /// with the ports the kernel chose where the configuration said 0.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
     }
@@ -135,7 +165,7 @@ impl Relay {
         std::mem::take(&mut self.quic)
     }
 
-    /// The addresses of this machine and those it is known by outside, loopback last.
+    /// The addresses that this machine had at the start and those it is known by outside, loopback last.
     pub fn own_ips(&self) -> &[IpAddr] {
         &self.own_ips
     }
@@ -145,7 +175,29 @@ impl Relay {
         self.stop_all();
     }
 
+    /// Starts all threads: those of the workers, and those that read a socket for all of them.
+    fn run(&mut self, workers: Vec<Worker>, shared_by_all: Vec<(Socket, ListenerId)>) -> io::Result<()> {
+        for (index, worker) in workers.into_iter().enumerate() {
+            let others = self.handle.mailboxes.clone();
+            let ending = Ending(Arc::clone(&self.handle.ended));
+            let run = move || {
+                let _ending = ending;
+                worker.run(others);
+            };
+            self.threads.push(std::thread::Builder::new().name(format!("relay-{index}")).spawn(run)?);
+        }
+        for (socket, listener) in shared_by_all {
+            let ending = Ending(Arc::clone(&self.handle.ended));
+            let inlet = Inlet::start(socket, listener, self.handle.mailboxes.clone(), ending)?;
+            self.handle.pulses.push(inlet.pulse().clone());
+            self.inlets.push(inlet);
+        }
+        Ok(())
+    }
+
     fn stop_all(&mut self) {
+        self.inlets.clear();
+        self.watch = None;
         for mailbox in &self.handle.mailboxes {
             mailbox.stop();
         }
@@ -174,12 +226,47 @@ impl Handle {
         heard.is_some_and(|heard| self.clock.now().mono.saturating_sub(heard) <= time)
     }
 
+    /// Whether every thread has come round since this was asked last; if so, each is asked anew. `true` the
+    /// first time.
+    pub fn has_pulse(&self) -> bool {
+        let all = self.pulses.iter().all(Pulse::has_answered);
+        if all {
+            self.pulses.iter().for_each(Pulse::ask);
+        }
+        all
+    }
+
+    /// Returns when a thread has ended. Where nobody stopped the relay it is deaf to some of its clients, and
+    /// the log says why. For one caller.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
     /// From here on new clients with credentials of other software are sent to the first of `alternates` of
     /// their family, or told that there is no room; who has an allocation keeps it.
     pub fn drain(&self, alternates: &[SocketAddr]) {
         for mailbox in &self.mailboxes {
             mailbox.drain(alternates);
         }
+    }
+
+    /// From here on these are the secrets shared with other software; who has an allocation keeps it.
+    pub fn replace_secrets(&self, secrets: &[SharedSecret]) {
+        for mailbox in &self.mailboxes {
+            mailbox.replace_secrets(secrets);
+        }
+    }
+
+    /// From here on these are the rules about addresses; what they do not admit ends.
+    pub fn replace_rules(&self, rules: &Rules) {
+        for mailbox in &self.mailboxes {
+            mailbox.replace_rules(rules);
+        }
+    }
+
+    /// How long ago a moment was that the counters tell.
+    pub fn age(&self, moment: Duration) -> Duration {
+        self.clock.now().mono.saturating_sub(moment)
     }
 
     /// The sum over all workers; at most a tenth of a second old.
@@ -196,14 +283,20 @@ impl Handle {
         &mut self,
         server: Server,
         listeners: Vec<Socket>,
-        quic: Vec<Option<Queue>>,
+        spoken: Vec<Spoken>,
+        secured: Option<(dtls::Certificate, Arc<Associations>)>,
     ) -> io::Result<Worker> {
         let poll = Poll::new()?;
         let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKE)?);
         let (publisher, counters) = Publisher::new();
         self.mailboxes.push(mailbox.clone());
+        self.pulses.push(mailbox.pulse().clone());
         self.counters.push(counters);
-        Worker::new(server, poll, listeners, quic, mailbox, self.clock, publisher)
+        let dtls = match secured {
+            Some((certificate, all)) => Some((Dtls::new(certificate, Arc::clone(&all), self.clock)?, all)),
+            None => None,
+        };
+        Worker::new(server, poll, (listeners, spoken), dtls, mailbox, self.clock, publisher)
     }
 }
 
@@ -241,44 +334,65 @@ pub enum StartError {
 fn bind_for_all(address: SocketAddr, sockets: &mut [Vec<Socket>]) -> Result<SocketAddr, StartError> {
     let failed = |source| StartError::Bind { address: Sensitive::new(address), source };
     // Another process that shares the port too would silently get half of the clients: the first socket is
-    // bound alone, which fails if anybody has the port.
-    let alone = Socket::bind(address, false, LISTENER_BUFFER_BYTES).map_err(failed)?;
-    let address = alone.local();
-    drop(alone);
-    for of_worker in sockets {
-        of_worker.push(Socket::bind(address, true, LISTENER_BUFFER_BYTES).map_err(failed)?);
+    // bound alone, which fails if anybody has the port, and shares it from then on. In between it is never
+    // free, so nobody can take it.
+    let first = Socket::bind(address, false, KernelBuffers::LISTENER).map_err(failed)?;
+    first.share_port().map_err(failed)?;
+    let address = first.local();
+    let (of_first, of_others) = sockets.split_first_mut().expect("there is a worker");
+    of_first.push(first);
+    for of_worker in of_others {
+        of_worker.push(Socket::bind(address, true, KernelBuffers::LISTENER).map_err(failed)?);
     }
     Ok(address)
 }
 
+/// Gives each worker a handle to send by on a socket of which there is but one.
+fn share(socket: UdpSocket, sockets: &mut [Vec<Socket>]) -> io::Result<Socket> {
+    let socket = Socket::adopt(socket.into(), KernelBuffers::LISTENER)?;
+    for of_worker in sockets {
+        of_worker.push(socket.for_sending()?);
+    }
+    Ok(socket)
+}
+
 /// QUIC leaves by the first worker's sockets.
-fn quic_sockets(sockets: &[Socket], queues: &[Option<Queue>]) -> io::Result<Vec<QuicSocket>> {
-    let shared = sockets.iter().zip(queues).filter_map(|(socket, queue)| Some((socket, queue.clone()?)));
-    shared.map(|(socket, queue)| Ok(QuicSocket::new(queue, socket.sender()?))).collect()
+fn quic_sockets(sockets: &[Socket], spoken: &[Spoken]) -> io::Result<Vec<QuicSocket>> {
+    let shared = sockets.iter().zip(spoken).filter_map(|(socket, spoken)| match spoken {
+        Spoken::All(queue) => Some((socket, queue)),
+        Spoken::Turn | Spoken::Dtls => None,
+    });
+    shared.map(|(socket, queue)| Ok(QuicSocket::new(queue.clone(), socket.sender()?))).collect()
 }
 
 fn complete(
     mut rules: turn_core::Config,
-    listening: &[SocketAddr],
+    datagrams: &[SocketAddr],
+    streams: &[SocketAddr],
     workers: usize,
-) -> io::Result<turn_core::Config> {
+) -> turn_core::Config {
     rules.workers = u16::try_from(workers).expect("at most WORKERS_MAX");
-    rules.addresses.listening.extend_from_slice(listening);
-    let interfaces = if_addrs::get_if_addrs()?;
-    let externals = rules.external.iter().map(|external| external.public);
-    let mut own: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).chain(externals).collect();
-    own.extend(listening.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified()));
-    // Loopback last: "the first of ours" of a family should be one that others can reach.
-    own.sort_by_key(IpAddr::is_loopback);
-    for ip in own {
-        if !rules.addresses.own_ips.contains(&ip) {
-            rules.addresses.own_ips.push(ip);
-        }
-    }
-    Ok(rules)
+    rules.addresses.answering.extend_from_slice(datagrams);
+    rules.addresses.listening.extend(datagrams.iter().chain(streams));
+    rules
 }
 
-fn worker_count(configured: usize) -> usize {
+/// The addresses that are ours by configuration.
+fn named(rules: &turn_core::Config, datagrams: &[SocketAddr], streams: &[SocketAddr]) -> Vec<IpAddr> {
+    let listening = datagrams.iter().chain(streams).map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
+    let externals = rules.external.iter().map(|external| external.public);
+    rules.addresses.own_ips.iter().copied().chain(externals).chain(listening).collect()
+}
+
+/// Keeps the workers told of the machine's addresses. Where the system gives no word of changes, those of the
+/// start are all that is known.
+fn watch(own: OwnIps, handle: &Handle) -> Option<Watch> {
+    let watch = Watch::start(own, handle.mailboxes.clone());
+    let complain = |error: io::Error| tracing::warn!(%error, "addresses that come later are not noticed");
+    watch.map_err(complain).ok()
+}
+
+pub(crate) fn worker_count(configured: usize) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = if configured == 0 { cores() } else { configured };
     wanted.clamp(1, WORKERS_MAX)

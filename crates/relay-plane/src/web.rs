@@ -4,12 +4,11 @@
 //! the queue. A connection over a limit is closed without an answer: an answer would cost the handshake that
 //! the limit spares. RFC 7443 (ALPN of STUN and TURN).
 
-use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,15 +19,18 @@ use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
 use stun_wire::{FirstByte, Frame};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use turn_core::AddressRange;
 
 use crate::limits::{
     ACCEPT_BACK_OFF_MS, BACKLOG_CONNECTIONS_MAX, DECRYPTED_QUEUE_MAX, FIRST_BYTE_MS_MAX, HANDSHAKE_MS_MAX,
 };
+use crate::places::{Full, Place, Places};
+use crate::proxy;
 use crate::streams::Transport;
 
 /// A group of listening addresses that share limits and one queue of decrypted streams.
@@ -46,10 +48,15 @@ pub struct Web {
 pub struct Config {
     /// Addresses to bind; port 0 asks for any free port. `[::]` is IPv6 alone.
     pub addresses: Vec<SocketAddr>,
+    /// Sockets that listen already, for those of these addresses that they are bound to.
+    pub inherited: Vec<std::net::TcpListener>,
     /// With it, connections start with a TLS handshake; without, they are handed over as they are.
     pub tls: Option<Arc<ServerConfig>>,
     /// What is spoken; `None`: either, told apart by ALPN or, without it, by the first byte.
     pub protocol: Option<Protocol>,
+    /// Who must begin each connection with a header of the PROXY protocol, and is believed what it says of
+    /// its client's address. A header of anybody else is garbage like any other.
+    pub proxies: Vec<AddressRange>,
     /// How many connections at once.
     pub caps: Caps,
 }
@@ -63,6 +70,8 @@ pub struct Caps {
     pub open_per_prefix: usize,
     /// Handshakes under way.
     pub handshakes: usize,
+    /// Those of one /24 or /48. Below the number in all, or one network could keep out all others.
+    pub handshakes_per_prefix: usize,
 }
 
 /// A connection that is ready for its first application byte.
@@ -103,14 +112,16 @@ pub struct Counters {
     pub handed_over: u64,
     /// Closed: too many connections in all.
     pub refused_open: u64,
-    /// Closed: too many connections of one prefix.
+    /// Closed: too many connections, or handshakes, of one prefix.
     pub refused_prefix: u64,
-    /// Closed: too many handshakes under way.
+    /// Closed: too many handshakes under way in all.
     pub refused_handshakes: u64,
     /// Closed: the handshake failed.
     pub handshake_failed: u64,
     /// Closed: not handed over within the deadline, or silent after the handshake where the first byte tells.
     pub handshake_late: u64,
+    /// Closed: HTTP was spoken after [`Web::turn_http_away`].
+    pub turned_away: u64,
 }
 
 /// An address could not be listened on.
@@ -129,11 +140,12 @@ impl Web {
     /// # Errors
     ///
     /// The first address that could not be bound; nothing is left listening then.
-    pub fn start(config: Config) -> Result<(Self, mpsc::Receiver<Decrypted>), StartError> {
+    pub fn start(mut config: Config) -> Result<(Self, mpsc::Receiver<Decrypted>), StartError> {
         let mut listeners = Vec::with_capacity(config.addresses.len());
         let mut addresses = Vec::with_capacity(config.addresses.len());
         for address in config.addresses {
-            let bound = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let bound = open(address, &mut config.inherited);
+            let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
             let (bound, listener) =
                 bound.map_err(|source| StartError { address: Sensitive::new(address), source })?;
             addresses.push(bound);
@@ -143,9 +155,10 @@ impl Web {
         let shared = Arc::new(Shared {
             tls: config.tls.map(TlsAcceptor::from),
             protocol: config.protocol,
-            handshakes: Arc::new(Semaphore::new(config.caps.handshakes)),
-            open: Mutex::new(Open { total: 0, by_prefix: HashMap::new() }),
-            caps: config.caps,
+            is_for_turn_alone: AtomicBool::new(false),
+            open: Places::new(config.caps.open, config.caps.open_per_prefix),
+            handshaking: Places::new(config.caps.handshakes, config.caps.handshakes_per_prefix),
+            proxies: config.proxies,
             sums: Sums::default(),
         });
         let acceptors = listeners
@@ -162,6 +175,12 @@ impl Web {
             // Cancelled is what we asked for; a panic was reported when it happened.
             let _ = acceptor.await;
         }
+    }
+
+    /// From here on only TURN is handed over: who comes with HTTP is closed without an answer. A call that
+    /// lost its connection is still let in.
+    pub fn turn_http_away(&self) {
+        self.shared.is_for_turn_alone.store(true, Ordering::Relaxed);
     }
 
     /// The addresses in the order of the configuration, with the ports that were really bound.
@@ -292,15 +311,11 @@ enum Io {
 struct Shared {
     tls: Option<TlsAcceptor>,
     protocol: Option<Protocol>,
-    handshakes: Arc<Semaphore>,
-    open: Mutex<Open>,
-    caps: Caps,
+    is_for_turn_alone: AtomicBool,
+    open: Arc<Places>,
+    handshaking: Arc<Places>,
+    proxies: Vec<AddressRange>,
     sums: Sums,
-}
-
-struct Open {
-    total: usize,
-    by_prefix: HashMap<Prefix, usize>,
 }
 
 #[derive(Default)]
@@ -311,55 +326,61 @@ struct Sums {
     refused_handshakes: AtomicU64,
     handshake_failed: AtomicU64,
     handshake_late: AtomicU64,
+    turned_away: AtomicU64,
 }
 
-/// A place among the open connections.
-struct Place {
-    shared: Arc<Shared>,
-    prefix: Prefix,
-}
-
-/// The network part that limits are counted by: what one customer or one site commonly has.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Prefix {
-    V4([u8; 3]),
-    V6([u16; 3]),
+/// What a connection holds until its handshake is over: one place among the open, one among these.
+struct Admitted {
+    open: Place,
+    handshaking: Place,
 }
 
 impl Shared {
-    /// A place for a connection and a permit for its handshake, or nothing and the reason counted.
-    fn admit(self: &Arc<Self>, from: IpAddr) -> Option<(Place, OwnedSemaphorePermit)> {
-        let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() else {
-            count(&self.sums.refused_handshakes);
-            return None;
-        };
-        let prefix = Prefix::from(from);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.total >= self.caps.open {
-            count(&self.sums.refused_open);
-            return None;
-        }
-        if open.by_prefix.get(&prefix).copied().unwrap_or(0) >= self.caps.open_per_prefix {
-            count(&self.sums.refused_prefix);
-            return None;
-        }
-        open.total += 1;
-        *open.by_prefix.entry(prefix).or_insert(0) += 1;
-        Some((Place { shared: Arc::clone(self), prefix }, permit))
+    /// Places for a connection and for its handshake, or nothing and the reason counted.
+    fn admit(&self, from: IpAddr) -> Option<Admitted> {
+        // Who comes by a proxy is known by what that says of it.
+        let client = (!self.is_proxy(from)).then_some(from);
+        let open = self.open.take(client).map_err(|full| self.refuse(full, &self.sums.refused_open)).ok()?;
+        let handshaking = self.handshaking.take(client);
+        let handshaking =
+            handshaking.map_err(|full| self.refuse(full, &self.sums.refused_handshakes)).ok()?;
+        Some(Admitted { open, handshaking })
+    }
+
+    /// Counts one that is turned away; `all`: the sum of those for whom there was no place at all.
+    fn refuse(&self, full: Full, all: &AtomicU64) {
+        count(match full {
+            Full::All => all,
+            Full::Prefix => &self.sums.refused_prefix,
+        });
+    }
+
+    fn is_proxy(&self, from: IpAddr) -> bool {
+        self.proxies.iter().any(|range| range.contains(from.to_canonical()))
     }
 
     /// From an accepted connection to one whose protocol is known, each step in its time.
     async fn make_ready(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         from: SocketAddr,
-        place: Place,
-        permit: OwnedSemaphorePermit,
+        Admitted { mut open, mut handshaking }: Admitted,
     ) -> io::Result<Decrypted> {
         let to = stream.local_addr()?;
-        let io = timeout(Duration::from_millis(HANDSHAKE_MS_MAX), self.decrypt(stream)).await??;
-        drop(permit);
-        let mut stream = Stream { io, first: None, _place: place };
+        let begun = async {
+            let mut client = from;
+            if self.is_proxy(from.ip()) {
+                client = proxy::read_header(&mut stream).await?.unwrap_or(from);
+                if let Err(full) = open.settle(client.ip()).and_then(|()| handshaking.settle(client.ip())) {
+                    self.refuse(full, &self.sums.refused_open);
+                    return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
+                }
+            }
+            Ok((client, self.decrypt(stream).await?))
+        };
+        let (from, io) = timeout(Duration::from_millis(HANDSHAKE_MS_MAX), begun).await??;
+        drop(handshaking);
+        let mut stream = Stream { io, first: None, _place: open };
         let protocol = match self.protocol {
             Some(protocol) => protocol,
             None => timeout(Duration::from_millis(FIRST_BYTE_MS_MAX), stream.tell_protocol()).await??,
@@ -384,44 +405,26 @@ impl Shared {
     }
 
     fn counters(&self) -> Counters {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).total;
         let sum = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
-            open: open as u64,
+            open: self.open.taken() as u64,
             handed_over: sum(&self.sums.handed_over),
             refused_open: sum(&self.sums.refused_open),
             refused_prefix: sum(&self.sums.refused_prefix),
             refused_handshakes: sum(&self.sums.refused_handshakes),
             handshake_failed: sum(&self.sums.handshake_failed),
             handshake_late: sum(&self.sums.handshake_late),
+            turned_away: sum(&self.sums.turned_away),
         }
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.total -= 1;
-        let left = open.by_prefix.get_mut(&self.prefix).expect("every place has counted its prefix");
-        *left -= 1;
-        if *left == 0 {
-            open.by_prefix.remove(&self.prefix);
-        }
-    }
-}
-
-impl From<IpAddr> for Prefix {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => {
-                let [a, b, c, _] = address.octets();
-                Self::V4([a, b, c])
-            }
-            IpAddr::V6(address) => {
-                let [a, b, c, ..] = address.segments();
-                Self::V6([a, b, c])
-            }
-        }
+/// The inherited socket of an address, or a new one.
+fn open(address: SocketAddr, inherited: &mut Vec<std::net::TcpListener>) -> io::Result<TcpListener> {
+    let is_there = |socket: &std::net::TcpListener| socket.local_addr().is_ok_and(|it| it == address);
+    match inherited.iter().position(is_there) {
+        Some(place) => TcpListener::from_std(inherited.swap_remove(place)),
+        None => listen(address),
     }
 }
 
@@ -451,8 +454,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, queue: mpsc::Sender<
         match accepted {
             Ok((stream, from)) => {
                 starved = false;
-                if let Some((place, permit)) = shared.admit(from.ip()) {
-                    handshakes.spawn(hand_over(stream, from, place, permit, queue.clone()));
+                if let Some(admitted) = shared.admit(from.ip()) {
+                    handshakes.spawn(hand_over(Arc::clone(&shared), stream, from, admitted, queue.clone()));
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -468,27 +471,32 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, queue: mpsc::Sender<
 }
 
 async fn hand_over(
+    shared: Arc<Shared>,
     stream: TcpStream,
     from: SocketAddr,
-    place: Place,
-    permit: OwnedSemaphorePermit,
+    admitted: Admitted,
     queue: mpsc::Sender<Decrypted>,
 ) {
-    let shared = Arc::clone(&place.shared);
     let handed_over = async {
-        let decrypted = shared.make_ready(stream, from, place, permit).await?;
+        let decrypted = shared.make_ready(stream, from, admitted).await?;
+        if decrypted.protocol == Protocol::Http && shared.is_for_turn_alone.load(Ordering::Relaxed) {
+            return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
+        }
         let sent = timeout(Duration::from_millis(HANDSHAKE_MS_MAX), queue.send(decrypted)).await?;
         sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     };
     count(match handed_over.await {
         Ok(()) => &shared.sums.handed_over,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => &shared.sums.handshake_late,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => &shared.sums.turned_away,
+        // Counted where it was found.
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return,
         Err(_) => &shared.sums.handshake_failed,
     });
 }
 
 /// The client went away while it waited to be accepted: the next accept tells of another connection.
-fn is_of_one_connection(error: &io::Error) -> bool {
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted

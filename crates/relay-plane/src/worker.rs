@@ -1,46 +1,54 @@
 //! One thread, one event loop, one `turn-core`: receives, asks for the verdict, executes it.
 
+mod dtls;
+mod exits;
 mod streams;
+mod tcp;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 use quinn_udp::RecvMeta;
 use turn_core::{
-    ClientAddr, Event, FiveTuple, Handover, Hop, ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Server,
-    Verdict, WorkerId,
+    ClientAddr, Event, FiveTuple, Handover, ListenerId, LocalIp, Now, Owner, PeerAddr, Server, Verdict,
+    WorkerId,
 };
 
+use self::exits::Exits;
 use crate::clock::Clock;
-use crate::limits::{BATCHES_PER_TURN_MAX, ERRORS_PER_TURN_MAX, EVENTS_PER_POLL, RELAY_BUFFER_BYTES};
+use crate::dtls::{Associations, Dtls};
+use crate::limits::{BATCHES_PER_TURN_MAX, ERRORS_PER_TURN_MAX, EVENTS_PER_POLL};
 use crate::mailbox::{Letter, Mailbox};
-use crate::outbox::{Exit, Outbox, Way};
+use crate::outbox::Exit;
 use crate::quic::Queue;
-use crate::socket::{ReceiveBuffers, Socket};
+use crate::socket::{KernelBuffers, ReceiveBuffers, Socket, split};
 use crate::stats::{IoCounters, Publisher};
-use crate::streams::{StreamTable, Worth};
+use crate::tcp::TcpRelays;
 
 /// Everything one worker owns. Built on the starting thread, so that what cannot be had is known at once;
 /// then moved into its own.
 pub(crate) struct Worker {
     server: Server,
     poll: Poll,
-    listeners: Vec<Socket>,
-    /// By listener: where its QUIC goes, if it has any.
-    quic: Vec<Option<Queue>>,
-    relays: BTreeMap<u16, Socket>,
+    exits: Exits,
+    /// By listener.
+    spoken: Vec<Spoken>,
+    dtls: Option<Dtls>,
     /// Sockets that may have more than one turn's worth to read.
     unfinished: Vec<Exit>,
-    streams: StreamTable,
+    tcp: TcpRelays,
     mailbox: Mailbox,
+    /// Notices that leave behind the answers.
+    late: Vec<(WorkerId, Letter)>,
     /// Everyone's mailboxes, by worker.
     others: Vec<Mailbox>,
+    /// What is to be left for each when what happens now is through: its mailbox is locked, and it is
+    /// woken, once for all of it.
+    letters: Vec<Vec<Letter>>,
     clock: Clock,
-    buffers: ReceiveBuffers,
-    outbox: Outbox,
     io: IoCounters,
     publisher: Publisher,
 }
@@ -50,28 +58,29 @@ impl Worker {
     pub(crate) fn new(
         server: Server,
         poll: Poll,
-        mut listeners: Vec<Socket>,
-        quic: Vec<Option<Queue>>,
+        (mut listeners, spoken): (Vec<Socket>, Vec<Spoken>),
+        dtls: Option<(Dtls, Arc<Associations>)>,
         mailbox: Mailbox,
         clock: Clock,
         publisher: Publisher,
     ) -> io::Result<Self> {
-        for (place, listener) in listeners.iter_mut().enumerate() {
+        for (place, listener) in listeners.iter_mut().enumerate().filter(|(_, it)| !it.is_for_sending()) {
             poll.registry().register(&mut listener.io, Token(place), Interest::READABLE)?;
         }
+        let (dtls, all) = dtls.unzip();
         Ok(Self {
             server,
             poll,
-            listeners,
-            quic,
-            relays: BTreeMap::new(),
+            exits: Exits::new(listeners, all),
+            spoken,
+            dtls,
             unfinished: Vec::new(),
-            streams: StreamTable::default(),
+            tcp: TcpRelays::default(),
             mailbox,
+            late: Vec::new(),
             others: Vec::new(),
+            letters: Vec::new(),
             clock,
-            buffers: ReceiveBuffers::new(),
-            outbox: Outbox::default(),
             io: IoCounters::default(),
             publisher,
         })
@@ -79,8 +88,10 @@ impl Worker {
 
     /// Runs until [`Mailbox::stop`].
     pub(crate) fn run(mut self, others: Vec<Mailbox>) {
+        self.letters = others.iter().map(|_| Vec::new()).collect();
         self.others = others;
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        let mut buffers = ReceiveBuffers::new();
         loop {
             let timeout = self.sleep_for();
             if let Err(error) = self.poll.poll(&mut events, timeout)
@@ -107,12 +118,14 @@ impl Worker {
                 }
             }
             for exit in ready {
-                self.read_socket(exit, now);
+                self.read_socket(exit, &mut buffers, now);
             }
             self.server.handle_deadline(now);
+            self.keep_dtls(now);
             self.carry_out(now);
             self.flush();
-            self.publisher.publish(now.mono, self.server.counters(), &self.io);
+            let dtls = self.dtls.as_ref().map(Dtls::counters).unwrap_or_default();
+            self.publisher.publish(now.mono, self.server.counters(), &self.io, dtls);
         }
     }
 
@@ -121,16 +134,27 @@ impl Worker {
         if !self.unfinished.is_empty() {
             return Some(Duration::ZERO);
         }
-        let next = [self.server.next_deadline(), self.publisher.due()].into_iter().flatten().min()?;
+        let dtls = self.dtls.as_ref().and_then(Dtls::next_deadline);
+        let next = [self.server.next_deadline(), self.publisher.due(), dtls].into_iter().flatten().min()?;
         Some(next.saturating_sub(self.clock.now().mono))
     }
 
     /// Takes the letters; `true`: the worker is to stop.
     fn read_letters(&mut self, now: Now) -> bool {
         let letters = self.mailbox.take();
+        // Before anything is let through by the old ones.
+        if let Some(rules) = letters.rules {
+            self.server.handle_rules(now, &rules);
+        }
+        if let Some(own_ips) = letters.own_ips {
+            self.server.handle_own_ips(now, &own_ips);
+        }
+        self.carry_out(now);
         for (session, until_unix_s) in letters.endings {
             self.server.handle_session_ended(now, session, until_unix_s);
         }
+        // Before the notices, which may be about a stream as new as they are.
+        self.open_streams(&letters.streams);
         for letter in letters.from_workers {
             match letter {
                 Letter::Notice(notice) => self.server.handle_notice(now, notice),
@@ -138,9 +162,8 @@ impl Worker {
                 Letter::Datagram(tuple, datagram) => {
                     let mut reply = Vec::new();
                     let verdict = self.server.handle_passed_on(now, tuple, &datagram, &mut reply);
-                    let Self { outbox, listeners, relays, streams, .. } = self;
-                    execute(outbox, listeners, relays, streams, &tuple, verdict, &mut reply);
-                    if self.outbox.is_full() || self.streams.is_full() {
+                    self.exits.execute(&tuple, verdict, &mut reply);
+                    if self.exits.are_full() {
                         self.flush();
                     }
                 }
@@ -148,29 +171,46 @@ impl Worker {
             // Before anything else is read: a relay socket may have to leave with all that is in it.
             self.carry_out(now);
         }
-        // After the notices, so that frames find the routes that were offered before they came.
+        // After the notices, so that what comes finds the routes that were offered before it came.
+        self.io.lost_arrivals += letters.lost_arrivals;
+        for (listener, local, meta, filled) in letters.arrivals.bursts() {
+            let tuple = five_tuple(&meta, listener, local);
+            self.read_clients(tuple, &meta, split(&meta, filled), now);
+            self.carry_out(now);
+            if self.exits.are_full() {
+                self.flush();
+            }
+        }
         for letter in letters.streams {
             self.read_stream_letter(letter, now);
+        }
+        for letter in letters.tcp {
+            self.read_tcp_letter(letter, now);
         }
         if let Some(alternates) = letters.drain {
             self.server.handle_drain(&alternates);
         }
+        if let Some(secrets) = letters.secrets {
+            self.server.handle_secrets(&secrets);
+        }
         self.publisher.touch();
+        self.mailbox.pulse().answer();
         if letters.stop {
-            self.streams.drain().for_each(|link| link.finish());
+            self.exits.streams.drain().for_each(|link| link.finish());
+            self.close_dtls();
         }
         letters.stop
     }
 
     /// Reads one socket for at most a turn.
-    fn read_socket(&mut self, exit: Exit, now: Now) {
+    fn read_socket(&mut self, exit: Exit, buffers: &mut ReceiveBuffers, now: Now) {
         if let Exit::Relay(port) = exit {
             self.read_errors(port, now);
         }
         for _ in 0..BATCHES_PER_TURN_MAX {
-            let Some(socket) = socket_of(&mut self.listeners, &mut self.relays, exit) else { return };
+            let Some(socket) = self.exits.socket(exit) else { return };
             let local = socket.local();
-            let (filled, more) = match socket.receive(&mut self.buffers) {
+            let (filled, more) = match socket.receive(buffers) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -181,14 +221,22 @@ impl Worker {
                 }
             };
             self.publisher.touch();
+            if let Exit::Listener(place) = exit {
+                let tuple = |index| five_tuple(&buffers.filled(index).0, ListenerId(place), local);
+                self.server.foresee((0..filled).map(tuple));
+            }
             for index in 0..filled {
+                let (meta, datagrams) = buffers.datagrams(index);
                 match exit {
-                    Exit::Listener(place) => self.read_clients(index, ListenerId(place), local, now),
-                    Exit::Relay(port) => self.read_peer(index, port, now),
+                    Exit::Listener(place) => {
+                        let tuple = five_tuple(&meta, ListenerId(place), local);
+                        self.read_clients(tuple, &meta, datagrams, now);
+                    }
+                    Exit::Relay(port) => self.read_peer(port, PeerAddr(meta.addr), datagrams, now),
                 }
             }
             self.carry_out(now);
-            if self.outbox.is_full() || self.streams.is_full() {
+            if self.exits.are_full() {
                 self.flush();
             }
             if !more {
@@ -198,39 +246,51 @@ impl Worker {
         self.unfinished.push(exit);
     }
 
-    /// Datagrams of one client, in the buffer at `index`.
-    fn read_clients(&mut self, index: usize, listener: ListenerId, local: SocketAddr, now: Now) {
-        let (meta, datagrams) = self.buffers.datagrams(index);
-        let tuple = five_tuple(&meta, listener, local);
-        let quic = self.quic[usize::from(listener.0)].as_ref();
+    /// Datagrams of one client.
+    fn read_clients<'a>(
+        &mut self,
+        tuple: FiveTuple,
+        meta: &RecvMeta,
+        datagrams: impl Iterator<Item = &'a [u8]>,
+        now: Now,
+    ) {
         let mut reply = Vec::new();
         for datagram in datagrams {
             self.io.udp.in_packets += 1;
             self.io.udp.in_bytes += datagram.len() as u64;
-            if let Some(quic) = quic {
-                match self.server.handle_shared(&tuple, datagram) {
-                    Owner::Turn => {}
-                    Owner::Quic => {
-                        let taken = quic.push(&meta, datagram);
-                        self.io.quic_packets += u64::from(taken);
-                        self.io.quic_drops += u64::from(!taken);
-                        continue;
-                    }
-                    Owner::Nobody(reason) => {
-                        tracing::trace!(?reason, "dropped");
-                        continue;
-                    }
+            match self.owner(&tuple, datagram) {
+                Owner::Turn => {
+                    let verdict = self.server.handle_client(now, tuple, datagram, &mut reply);
+                    self.exits.execute(&tuple, verdict, &mut reply);
                 }
+                Owner::Quic => self.pass_to_quic(tuple.listener, meta, datagram),
+                Owner::Dtls => self.read_dtls(tuple, datagram, now),
+                Owner::Nobody(reason) => tracing::trace!(?reason, "dropped"),
             }
-            let verdict = self.server.handle_client(now, tuple, datagram, &mut reply);
-            let Self { outbox, listeners, relays, streams, .. } = self;
-            execute(outbox, listeners, relays, streams, &tuple, verdict, &mut reply);
         }
+    }
+
+    /// Whose a datagram is on the listener that it came to.
+    fn owner(&mut self, tuple: &FiveTuple, datagram: &[u8]) -> Owner {
+        match self.spoken[usize::from(tuple.listener.0)] {
+            Spoken::Turn => Owner::Turn,
+            Spoken::All(_) => self.server.handle_shared(tuple, datagram),
+            Spoken::Dtls => self.server.handle_secured(tuple, datagram),
+        }
+    }
+
+    fn pass_to_quic(&mut self, listener: ListenerId, meta: &RecvMeta, datagram: &[u8]) {
+        let Spoken::All(queue) = &self.spoken[usize::from(listener.0)] else { return };
+        let taken = queue.push(meta, datagram);
+        self.io.quic_packets += u64::from(taken);
+        self.io.quic_drops += u64::from(!taken);
     }
 
     /// What ICMP said about datagrams that left a relay socket.
     fn read_errors(&mut self, port: u16, now: Now) {
-        let Some(socket) = self.relays.get(&port).filter(|socket| socket.reports_errors()) else { return };
+        let Some(socket) = self.exits.relays.get(&port).filter(|socket| socket.reports_errors()) else {
+            return;
+        };
         self.publisher.touch();
         for _ in 0..ERRORS_PER_TURN_MAX {
             match socket.next_error() {
@@ -242,18 +302,19 @@ impl Worker {
         self.unfinished.push(Exit::Relay(port));
     }
 
-    /// Datagrams of one outside peer, in the buffer at `index`.
-    fn read_peer(&mut self, index: usize, port: u16, now: Now) {
-        let (meta, datagrams) = self.buffers.datagrams(index);
-        let peer = PeerAddr(meta.addr);
+    /// Datagrams of one outside peer.
+    fn read_peer<'a>(
+        &mut self,
+        port: u16,
+        peer: PeerAddr,
+        datagrams: impl Iterator<Item = &'a [u8]>,
+        now: Now,
+    ) {
         for datagram in datagrams {
             self.io.udp.in_packets += 1;
             self.io.udp.in_bytes += datagram.len() as u64;
             match self.server.handle_peer(now, port, peer, datagram) {
-                Verdict::Forward { hop, payload } => {
-                    let streams = &mut self.streams;
-                    forward(&mut self.outbox, &self.listeners, &self.relays, streams, hop, payload);
-                }
+                Verdict::Forward { hop, payload } => self.exits.forward(hop, payload),
                 Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
                 Verdict::Reply | Verdict::Later => {}
             }
@@ -262,35 +323,48 @@ impl Worker {
 
     /// Does what the server wants done besides its verdicts; before the replies leave.
     fn carry_out(&mut self, now: Now) {
+        self.carry_out_events(now);
+        while self.post() {
+            self.carry_out_events(now);
+        }
+    }
+
+    fn carry_out_events(&mut self, now: Now) {
         while let Some(event) = self.server.poll_event() {
             match event {
                 Event::Send { to, message } if to.listener.is_stream() => {
-                    self.streams.push(&to, Worth::Answer, |out| out.extend_from_slice(&message));
-                    if let Some(link) = self.streams.find(&to) {
+                    self.exits.answer(&to, &message);
+                    if let Some(link) = self.exits.streams.find(&to) {
                         link.set_holds_allocation(self.server.holds_allocation(&to));
                     }
                 }
+                Event::Released { client } if client.listener.is_dtls() => self.release_dtls(&client, now),
                 Event::Released { client } => {
-                    if let Some(link) = self.streams.find(&client) {
+                    if let Some(link) = self.exits.streams.find(&client) {
                         link.set_holds_allocation(false);
                     }
                 }
-                Event::Send { to, message } => {
-                    self.outbox.push(way_to_client(&to), 1, |out| out.extend_from_slice(&message));
-                }
+                Event::Send { to, message } => self.exits.answer(&to, &message),
                 Event::OpenRelay { ip, port } => {
                     let opened = self.open_relay(ip, port);
                     self.server.handle_relay_opened(now, port, opened);
                 }
+                Event::Listen { client, ip, port } => {
+                    let opened = self.listen(&client, ip, port);
+                    self.server.handle_relay_opened(now, port, opened);
+                }
+                Event::Connect { port, id, peer } => self.connect(port, id, peer),
+                Event::Join { client, id, message, toll } => self.join(&client, id, message, toll),
+                Event::CloseConnection { id } => self.tcp.close(id),
                 Event::CloseRelay { port } => self.close_relay(port),
                 Event::HandOver { worker, handover } => self.hand_over(worker, handover),
                 Event::PassOn { worker, tuple, datagram } => {
-                    let passed = |other: &Mailbox| other.pass_on(tuple, datagram);
-                    if !self.others.get(usize::from(worker.0)).is_some_and(passed) {
-                        self.io.lost_notices += 1;
-                    }
+                    self.write(worker, Letter::Datagram(tuple, datagram));
                 }
-                Event::Tell { worker, notice } => self.tell(worker, notice),
+                Event::Tell { worker, notice } if notice.follows_answers() => {
+                    self.late.push((worker, Letter::Notice(notice)));
+                }
+                Event::Tell { worker, notice } => self.write(worker, Letter::Notice(notice)),
             }
         }
     }
@@ -301,12 +375,12 @@ impl Worker {
         self.flush();
         let mut sockets = Vec::new();
         for port in handover.relay_ports() {
-            if let Some(mut socket) = self.relays.remove(&port) {
+            if let Some(mut socket) = self.exits.relays.remove(&port) {
                 let _ = self.poll.registry().deregister(&mut socket.io);
                 sockets.push((port, socket));
             }
         }
-        self.others[usize::from(worker.0)].hand_over(handover, sockets);
+        self.write(worker, Letter::Handover(handover, sockets));
     }
 
     /// Takes what [`Worker::hand_over`] gave. What has arrived in a socket meanwhile makes it ready at once.
@@ -315,7 +389,7 @@ impl Worker {
         for (port, mut socket) in sockets {
             match self.register_relay(port, &mut socket) {
                 Ok(()) => {
-                    self.relays.insert(port, socket);
+                    self.exits.relays.insert(port, socket);
                 }
                 Err(error) => {
                     tracing::warn!(kind = ?error.kind(), "a relay socket cannot be taken over");
@@ -335,7 +409,7 @@ impl Worker {
     }
 
     fn open_relay(&mut self, ip: LocalIp, port: u16) -> bool {
-        let bound = Socket::bind(SocketAddr::new(ip.0, port), false, RELAY_BUFFER_BYTES);
+        let bound = Socket::bind(SocketAddr::new(ip.0, port), false, KernelBuffers::RELAY);
         let registered = bound.and_then(|mut socket| {
             if self.server.wants_icmp() {
                 socket.report_errors()?;
@@ -345,7 +419,7 @@ impl Worker {
         });
         match registered {
             Ok(socket) => {
-                self.relays.insert(port, socket);
+                self.exits.relays.insert(port, socket);
                 true
             }
             Err(error) => {
@@ -358,108 +432,57 @@ impl Worker {
     fn close_relay(&mut self, port: u16) {
         // What was decided while the socket lived still leaves by it.
         self.flush();
-        if let Some(mut socket) = self.relays.remove(&port) {
+        self.tcp.close_port(port);
+        if let Some(mut socket) = self.exits.relays.remove(&port) {
             // Closing takes it out of the poll too.
             let _ = self.poll.registry().deregister(&mut socket.io);
         }
     }
 
-    fn tell(&mut self, worker: WorkerId, notice: Notice) {
-        let delivered = self.others.get(usize::from(worker.0)).is_some_and(|other| other.notify(notice));
-        if !delivered {
-            self.io.lost_notices += 1;
-        }
+    fn write(&mut self, worker: WorkerId, letter: Letter) {
+        self.letters[usize::from(worker.0)].push(letter);
     }
 
-    /// Sends everything in the outbox and to streams.
-    fn flush(&mut self) {
-        let Self { outbox, listeners, relays, streams, io, .. } = self;
-        streams.flush(self.clock.now().mono, io);
-        outbox.drain(|exit, burst, segments| {
-            let Some(socket) = socket_of(listeners, relays, exit) else { return };
-            match socket.send(&burst) {
-                Ok(()) => {
-                    io.udp.out_packets += segments as u64;
-                    io.udp.out_bytes += burst.contents.len() as u64;
-                }
-                Err(error) => {
-                    io.send_failures += segments as u64;
-                    tracing::trace!(kind = ?error.kind(), "not sent");
+    /// Leaves the letters where they belong. `true`: for some there was no room, and the server has heard of
+    /// that.
+    fn post(&mut self) -> bool {
+        let mut is_any_lost = false;
+        let written = self.others.iter().zip(&mut self.letters).filter(|(_, letters)| !letters.is_empty());
+        for (other, letters) in written {
+            for refused in other.post(letters.drain(..)) {
+                self.io.lost_notices += 1;
+                is_any_lost = true;
+                if let Letter::Notice(notice) = refused {
+                    self.server.handle_lost_notice(notice);
                 }
             }
-        });
+        }
+        is_any_lost
+    }
+
+    /// Sends everything that waits, and then tells what follows it.
+    fn flush(&mut self) {
+        self.exits.flush(self.clock.now().mono, &mut self.io);
+        if self.late.is_empty() {
+            return;
+        }
+        for (worker, letter) in std::mem::take(&mut self.late) {
+            self.write(worker, letter);
+        }
+        // Nobody waits for one that finds no room.
+        self.post();
     }
 }
 
-/// Executes the verdict about a client's datagram.
-fn execute(
-    outbox: &mut Outbox,
-    listeners: &[Socket],
-    relays: &BTreeMap<u16, Socket>,
-    streams: &mut StreamTable,
-    from: &FiveTuple,
-    verdict: Verdict<'_>,
-    reply: &mut Vec<u8>,
-) {
-    match verdict {
-        Verdict::Forward { hop, payload } => forward(outbox, listeners, relays, streams, hop, payload),
-        Verdict::Reply if from.listener.is_stream() => {
-            streams.push(from, Worth::Answer, |out| out.append(reply));
-        }
-        Verdict::Reply => {
-            let segments = listeners[usize::from(from.listener.0)].burst_segments_max();
-            outbox.push(way_to_client(from), segments, |out| out.append(reply));
-        }
-        Verdict::Later => {}
-        Verdict::Drop(reason) => tracing::trace!(?reason, "dropped"),
-    }
-}
-
-/// Executes a forward: the payload in its clothes, on its way.
-fn forward(
-    outbox: &mut Outbox,
-    listeners: &[Socket],
-    relays: &BTreeMap<u16, Socket>,
-    streams: &mut StreamTable,
-    hop: Hop,
-    payload: &[u8],
-) {
-    match hop {
-        Hop::Client { to, framing } if to.listener.is_stream() => {
-            streams.push(&to, Worth::Data, |out| framing.write(payload, out));
-        }
-        Hop::Client { to, framing } => {
-            let listener = usize::from(to.listener.0);
-            // A Data indication has an identifier of its own and may differ in length: still a legal burst.
-            let segments = listeners.get(listener).map_or(1, Socket::burst_segments_max);
-            outbox.push(way_to_client(&to), segments, |out| framing.write(payload, out));
-        }
-        Hop::Peer { port, to, whole } => {
-            let segments = relays.get(&port).map_or(1, Socket::burst_segments_max);
-            let way = Way { exit: Exit::Relay(port), to: to.0, from: None, whole };
-            outbox.push(way, segments, |out| out.extend_from_slice(payload));
-        }
-    }
-}
-
-fn way_to_client(tuple: &FiveTuple) -> Way {
-    Way {
-        exit: Exit::Listener(tuple.listener.0),
-        to: tuple.client.0,
-        from: Some(tuple.local.0),
-        whole: false,
-    }
-}
-
-fn socket_of<'a>(
-    listeners: &'a mut [Socket],
-    relays: &'a mut BTreeMap<u16, Socket>,
-    exit: Exit,
-) -> Option<&'a mut Socket> {
-    match exit {
-        Exit::Listener(place) => listeners.get_mut(usize::from(place)),
-        Exit::Relay(port) => relays.get_mut(&port),
-    }
+/// What clients speak to a listener.
+#[derive(Clone)]
+pub(crate) enum Spoken {
+    /// STUN and TURN.
+    Turn,
+    /// The same, DTLS, and QUIC, which goes there.
+    All(Queue),
+    /// DTLS, with TURN inside.
+    Dtls,
 }
 
 fn exit_of(token: Token) -> Exit {

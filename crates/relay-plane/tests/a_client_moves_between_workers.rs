@@ -45,7 +45,7 @@ fn closed(client: &UdpSocket) -> SocketAddr {
 
 #[test]
 fn the_relay_socket_goes_along_and_nothing_is_lost() {
-    let relay = start(true);
+    let relay = start(None, true);
     let connect = || {
         let client = socket(V4);
         client.connect(relay.listening()[0]).expect("connected");

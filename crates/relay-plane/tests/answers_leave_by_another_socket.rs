@@ -1,15 +1,16 @@
 //! NAT behaviour discovery over real sockets: an answer leaves by the address and port that was asked for,
 //! whichever worker made it.
 
+mod config;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use relay_plane::{Config, Relay};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_address};
-use turn_core::{
-    AddressPolicy, AllocationLimits, AnswerLimits, BandwidthLimits, Discovery, Endpoint, ListenerId,
-    PeerPolicy, SessionKey, WorkerId,
-};
+use turn_core::{Discovery, Endpoint, ListenerId};
+
+use self::config::closed;
 
 /// A port of two addresses that nobody has at the moment.
 fn free_port(ips: [&str; 2]) -> u16 {
@@ -29,30 +30,12 @@ fn start(listen: [SocketAddr; 4]) -> Relay {
     };
     Relay::start(Config {
         listen: listen.to_vec(),
-        listen_streams: Vec::new(),
-        web: Vec::new(),
         workers: 3,
-        limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
-        bandwidth: BandwidthLimits::default(),
         turn: turn_core::Config {
-            realm: "ginnel".into(),
-            session_key: SessionKey::new([7; 32]),
-            password_algorithms: Vec::new(),
-            session_peers: PeerPolicy::Partner,
-            shared_secrets: Vec::new(),
-            users: Vec::new(),
-            addresses: AddressPolicy::default(),
-            external: Vec::new(),
             discovery: vec![Discovery::new([0, 1, 2, 3].map(endpoint))],
-            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
-            relay_ports: 49152..=65535,
-            old_channels: false,
-            icmp: false,
-            mobility: None,
-            lifetime_max: Duration::from_secs(3600),
-            worker: WorkerId(0),
-            workers: 1,
+            ..closed().turn
         },
+        ..closed()
     })
     .expect("a relay on four loopback endpoints")
 }

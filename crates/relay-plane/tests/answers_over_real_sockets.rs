@@ -1,45 +1,24 @@
 //! A relay on loopback: answers come, from the address that was asked; junk gets nothing; a taken port is
 //! told.
 
+mod config;
+
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use relay_plane::{Config, Relay, StartError};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_xor_address};
-use turn_core::{
-    AddressPolicy, AllocationLimits, AnswerLimits, BandwidthLimits, PeerPolicy, SessionKey, WorkerId,
-};
+
+use self::config::closed;
 
 const ID: TransactionId = TransactionId([5; 12]);
 
 fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
     Relay::start(Config {
         listen: listen.iter().map(|address| address.parse().expect("an address")).collect(),
-        web: Vec::new(),
-        listen_streams: Vec::new(),
         workers,
-        limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
-        bandwidth: BandwidthLimits::default(),
-        turn: turn_core::Config {
-            realm: "ginnel".into(),
-            session_key: SessionKey::new([7; 32]),
-            password_algorithms: Vec::new(),
-            session_peers: PeerPolicy::Partner,
-            shared_secrets: Vec::new(),
-            users: Vec::new(),
-            addresses: AddressPolicy::default(),
-            external: Vec::new(),
-            discovery: Vec::new(),
-            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
-            relay_ports: 49152..=65535,
-            old_channels: false,
-            icmp: false,
-            mobility: None,
-            lifetime_max: Duration::from_secs(3600),
-            worker: WorkerId(0),
-            workers: 1,
-        },
+        ..closed()
     })
 }
 
@@ -60,6 +39,20 @@ fn ask(socket: &UdpSocket, server: SocketAddr, request: &[u8]) -> (Vec<u8>, Sock
     let mut buffer = [0; 2048];
     let (length, from) = socket.recv_from(&mut buffer).expect("an answer within the time limit");
     (buffer[..length].to_vec(), from)
+}
+
+/// The system gives ports of TCP and UDP out separately: this client has the number of our stream listener.
+#[test]
+fn a_client_may_have_the_number_of_a_tcp_port_of_ours() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let listen_streams = vec![socket.local_addr().unwrap()];
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let relay = Relay::start(Config { listen, listen_streams, ..closed() }).unwrap();
+    let server = relay.listening()[0];
+    let (_, from) = ask(&socket, server, &binding_request());
+    assert_eq!(from, server);
+    relay.stop();
 }
 
 #[test]

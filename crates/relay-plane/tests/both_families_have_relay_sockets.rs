@@ -56,7 +56,7 @@ fn closed(ip: IpAddr) -> SocketAddr {
 
 #[test]
 fn errors_about_closed_ports_are_told_where_that_is_wanted() {
-    let relay = start(true);
+    let relay = start(None, true);
     let (client, nonce, relayed) = allocated(&relay);
     for (relayed, told) in relayed.into_iter().zip([[3, 3], [1, 4]]) {
         let (nobody, somebody) = (closed(relayed.ip()), socket(relayed.ip()));
@@ -81,7 +81,7 @@ fn errors_about_closed_ports_are_told_where_that_is_wanted() {
 
 #[test]
 fn row_21_a_closed_port_is_as_silent_as_an_open_one() {
-    let relay = start(false);
+    let relay = start(None, false);
     let (client, nonce, relayed) = allocated(&relay);
     for relayed in relayed {
         let (nobody, somebody) = (closed(relayed.ip()), socket(relayed.ip()));
@@ -101,7 +101,7 @@ fn row_21_a_closed_port_is_as_silent_as_an_open_one() {
 
 #[test]
 fn payloads_of_all_sizes_pass_both_ways_by_both() {
-    let relay = start(false);
+    let relay = start(None, false);
     let (client, nonce, relayed) = allocated(&relay);
     for relayed in relayed {
         let peer = socket(relayed.ip());
@@ -143,7 +143,7 @@ fn look_at_the_wire() {
     let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
     raw.bind(&SocketAddr::new(V4, 0).into()).expect("loopback");
     raw.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
-    let relay = start(false);
+    let relay = start(None, false);
     let (client, nonce, relayed) = allocated(&relay);
     let peer = socket(V4).local_addr().expect("bound");
     permit(&client, &nonce, peer);

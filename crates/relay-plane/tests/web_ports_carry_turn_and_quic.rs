@@ -1,6 +1,8 @@
 //! A shared port on loopback: STUN is answered, what is QUIC comes out where QUIC is read, and what is sent
 //! there leaves from the address that was reached.
 
+mod config;
+
 use std::future::poll_fn;
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
@@ -11,39 +13,12 @@ use quinn::AsyncUdpSocket as _;
 use quinn::udp::{RecvMeta, Transmit};
 use relay_plane::{Config, QuicSocket, Relay};
 use stun_wire::{Class, Message, MessageWriter, Method, TransactionId};
-use turn_core::{
-    AddressPolicy, AllocationLimits, AnswerLimits, BandwidthLimits, PeerPolicy, SessionKey, WorkerId,
-};
+
+use self::config::closed;
 
 fn start(web: &str) -> (Relay, Arc<QuicSocket>) {
-    let mut relay = Relay::start(Config {
-        listen: Vec::new(),
-        web: vec![web.parse().expect("an address")],
-        listen_streams: Vec::new(),
-        workers: 2,
-        limits: AllocationLimits { per_side: 16, per_prefix: 256, total: 10_000 },
-        bandwidth: BandwidthLimits::default(),
-        turn: turn_core::Config {
-            realm: "ginnel".into(),
-            session_key: SessionKey::new([7; 32]),
-            password_algorithms: Vec::new(),
-            session_peers: PeerPolicy::Partner,
-            shared_secrets: Vec::new(),
-            users: Vec::new(),
-            addresses: AddressPolicy::default(),
-            external: Vec::new(),
-            discovery: Vec::new(),
-            answers: AnswerLimits { per_address_s: 0, per_prefix_s: 0 },
-            relay_ports: 49152..=65535,
-            old_channels: false,
-            icmp: false,
-            mobility: None,
-            lifetime_max: Duration::from_secs(3600),
-            worker: WorkerId(0),
-            workers: 1,
-        },
-    })
-    .expect("a relay on loopback");
+    let mut relay = Relay::start(Config { web: vec![web.parse().expect("an address")], ..closed() })
+        .expect("a relay on loopback");
     let quic = relay.take_quic().pop().expect("one address, one socket");
     (relay, Arc::new(quic))
 }

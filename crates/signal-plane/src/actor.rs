@@ -4,26 +4,26 @@
 //! only itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::Arc;
 
-use match_core::{
-    CloseReason, ConnectionId, Departure, Inbound, Kept, Matcher, Origin, Output, ServerMessage,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use match_core::{CloseReason, ConnectionId, Departure, Inbound, Kept, Matcher, Now, Origin, Output};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::limits::{COMMANDS_PER_TURN_MAX, MESSAGE_OVERHEAD_BYTES};
-use crate::signal::{Clock, Relay};
+use crate::counters::{Refusal, Shared};
+use crate::limits::COMMANDS_PER_TURN_MAX;
+use crate::outbox::{Full, Outbox};
+use crate::signal::{Clock, Doorkeeper, Relay};
 
 /// What a connection's task says to the matcher.
 pub(crate) enum Command {
     /// A transport is open.
     Opened {
         /// Where its messages go.
-        outbox: mpsc::Sender<Outgoing>,
-        /// How many bytes of them may wait, one permit for each.
-        room: Arc<Semaphore>,
+        outbox: Outbox,
         /// The host it was reached by.
         host: Box<str>,
         /// Where it comes from, if that tells anything.
@@ -35,82 +35,92 @@ pub(crate) enum Command {
     Message(ConnectionId, Inbound),
     /// Somebody wants to know what is kept.
     Inventory(oneshot::Sender<Vec<Kept>>),
+    /// Nobody new is to be brought together; answered when that is so.
+    Drain(oneshot::Sender<()>),
     /// The transport is gone.
     Closed(ConnectionId, Departure),
 }
 
-/// What the matcher says to a connection's task. An outbox that closes without a word means: too slow.
-pub(crate) enum Outgoing {
-    /// A frame to send, and the room it takes until it is sent.
-    Text(Utf8Bytes, OwnedSemaphorePermit),
-    /// The end, in order.
-    Close(CloseCode, &'static str),
+/// Whom the matcher's task asks.
+pub(crate) struct Outside {
+    pub(crate) relay: Arc<dyn Relay>,
+    pub(crate) doorkeeper: Doorkeeper,
 }
 
 /// Runs until every handle is gone.
 pub(crate) async fn run(
     matcher: Matcher,
-    relay: Arc<dyn Relay>,
+    outside: Outside,
     mut commands: mpsc::Receiver<Command>,
     mut stopping: watch::Receiver<bool>,
     clock: Clock,
-    counters: Arc<Mutex<match_core::Counters>>,
+    shared: Arc<Shared>,
 ) {
-    let mut actor = Actor { matcher, relay, members: HashMap::new(), clock };
+    let mut actor = Actor { matcher, outside, members: HashMap::new(), now: clock.now(), shared };
     let mut batch = Vec::with_capacity(COMMANDS_PER_TURN_MAX);
+    let mut is_stopping = false;
+    let mut stop = pin!(stopping.wait_for(|stopping| *stopping));
+    // When it goes off, if it is set.
+    let mut alarm_at = None;
+    let mut alarm = pin!(sleep_until(Instant::now()));
     loop {
-        let deadline = actor.matcher.next_deadline().map(|at| clock.instant(at));
-        let alarm = async {
-            match deadline {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        // Deadlines move with every message, mostly away: only an earlier one is worth setting it anew.
+        if let Some(at) = actor.matcher.next_deadline()
+            && alarm_at.is_none_or(|before| at < before)
+        {
+            alarm_at = Some(at);
+            alarm.as_mut().reset(clock.instant(at));
+        }
         tokio::select! {
+            biased;
+            told = &mut stop, if !is_stopping => {
+                if told.is_err() {
+                    return;
+                }
+                is_stopping = true;
+                actor.now = clock.now();
+                actor.dismiss_all();
+            }
             taken = commands.recv_many(&mut batch, COMMANDS_PER_TURN_MAX) => {
                 if taken == 0 {
                     return;
                 }
             }
-            () = alarm => {}
-            changed = stopping.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                actor.dismiss_all();
-            }
+            () = &mut alarm, if alarm_at.is_some() => alarm_at = None,
         }
+        actor.now = clock.now();
         for command in batch.drain(..) {
             // A socket that opens while we stop has missed the dismissal.
-            actor.handle(command, *stopping.borrow());
+            actor.handle(command, is_stopping);
         }
-        actor.matcher.handle_deadline(clock.now());
+        actor.matcher.handle_deadline(actor.now);
         actor.deliver();
-        *counters.lock().unwrap_or_else(PoisonError::into_inner) = actor.matcher.counters();
+        actor.shared.put_matcher(actor.matcher.counters());
     }
 }
 
 struct Actor {
     matcher: Matcher,
-    relay: Arc<dyn Relay>,
+    outside: Outside,
     members: HashMap<ConnectionId, Member>,
-    clock: Clock,
+    /// As of this turn.
+    now: Now,
+    shared: Arc<Shared>,
 }
 
 struct Member {
-    outbox: mpsc::Sender<Outgoing>,
-    room: Arc<Semaphore>,
+    outbox: Outbox,
     host: Box<str>,
 }
 
 impl Actor {
     fn handle(&mut self, command: Command, is_stopping: bool) {
-        let now = self.clock.now();
+        let now = self.now;
         match command {
-            Command::Opened { outbox, room, host, origin, reply } => {
+            Command::Opened { outbox, host, origin, reply } => {
                 let id = if is_stopping { None } else { self.matcher.handle_opened(origin, now) };
                 if let Some(id) = id {
-                    self.members.insert(id, Member { outbox, room, host });
+                    self.members.insert(id, Member { outbox, host });
                 }
                 if reply.send(id).is_err() {
                     id.inspect(|id| self.close(*id, Departure::Left));
@@ -121,6 +131,11 @@ impl Actor {
                 // Who asked may have gone.
                 let _ = reply.send(self.matcher.inventory(now));
             }
+            Command::Drain(reply) => {
+                self.matcher.handle_drain(now);
+                // As above.
+                let _ = reply.send(());
+            }
             Command::Closed(id, departure) => self.close(id, departure),
         }
         self.deliver();
@@ -130,60 +145,56 @@ impl Actor {
     fn deliver(&mut self) {
         while let Some(output) = self.matcher.poll_output() {
             match output {
-                Output::Send { to, message } => self.send(to, &message),
+                Output::Send { to, message } => self.send(to, message.to_json().into()),
+                Output::Forward { to, frame } => self.send(to, frame.into_bytes().into()),
                 Output::Matched(matched) => {
                     let to = matched.to;
                     let Some(member) = self.members.get(&to) else { continue };
                     let (session, side) = (matched.session, matched.side);
-                    let ice = self.relay.ice_servers(session, side, &member.host, matched.ends_unix_s);
-                    self.send(to, &matched.into_message(ice));
+                    let ice =
+                        self.outside.relay.ice_servers(session, side, &member.host, matched.ends_unix_s);
+                    self.send(to, matched.into_message(ice).to_json().into());
                 }
-                Output::SessionEnded { session } => self.relay.session_ended(session),
+                Output::SessionEnded { session } => self.outside.relay.session_ended(session),
                 Output::AskRelay(question) => {
-                    let is_relaying = self.relay.is_relaying(question.session(), question.side());
-                    self.matcher.handle_relaying(&question, is_relaying, self.clock.now());
+                    let is_relaying = self.outside.relay.is_relaying(question.session(), question.side());
+                    self.matcher.handle_relaying(&question, is_relaying, self.now);
+                }
+                Output::UseToken(question) => {
+                    let was_good = self.outside.doorkeeper.uses_up(question.token());
+                    self.matcher.handle_token(&question, was_good, self.now);
                 }
                 Output::Close { to, reason } => {
                     if let Some(member) = self.members.remove(&to) {
-                        let close = Outgoing::Close(CloseCode::Policy, reason_text(reason));
-                        // It fails only where the connection is gone already.
-                        let _ = member.outbox.try_send(close);
+                        member.outbox.close(CloseCode::Policy, reason_text(reason));
                     }
                 }
             }
         }
     }
 
-    fn send(&mut self, to: ConnectionId, message: &ServerMessage) {
+    fn send(&mut self, to: ConnectionId, text: Bytes) {
         let Some(member) = self.members.get(&to) else { return };
-        let text = message.to_json();
-        let bytes = (text.len() + MESSAGE_OVERHEAD_BYTES) as u32;
-        let sent = member
-            .room
-            .clone()
-            .try_acquire_many_owned(bytes)
-            .is_ok_and(|room| member.outbox.try_send(Outgoing::Text(text.into(), room)).is_ok());
-        if !sent {
-            // Too slow; it may come back for what it missed.
+        if let Err(Full) = member.outbox.send(text) {
+            self.shared.count_refusal(Refusal::SlowReader);
+            tracing::debug!(reason = Refusal::SlowReader.label(), "a connection is dropped");
+            // It may come back for what it missed.
             self.close(to, Departure::Lost);
         }
     }
 
     fn dismiss_all(&mut self) {
-        self.matcher.handle_drain();
+        self.matcher.handle_drain(self.now);
         self.deliver();
-        let ids: Vec<_> = self.members.keys().copied().collect();
-        for id in ids {
-            if let Some(member) = self.members.get(&id) {
-                let _ = member.outbox.try_send(Outgoing::Close(CloseCode::Away, "the server stops"));
-            }
+        for (id, member) in std::mem::take(&mut self.members) {
+            member.outbox.close(CloseCode::Away, "the server stops");
             self.close(id, Departure::Left);
         }
     }
 
     fn close(&mut self, id: ConnectionId, departure: Departure) {
         self.members.remove(&id);
-        self.matcher.handle_closed(id, departure, self.clock.now());
+        self.matcher.handle_closed(id, departure, self.now);
     }
 }
 
@@ -196,5 +207,6 @@ fn reason_text(reason: CloseReason) -> &'static str {
         CloseReason::NotAdmitted => "not-admitted",
         CloseReason::NotGreeted => "not-greeted",
         CloseReason::Resumed => "resumed",
+        CloseReason::TooFast => "too-fast",
     }
 }

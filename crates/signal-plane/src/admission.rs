@@ -1,6 +1,6 @@
-//! How many connections there may be, in all and from one address prefix.
+//! How many there may be, in all and of one network: connections, or handshakes.
 //!
-//! It forgets a prefix when its last connection ends.
+//! It forgets a network when its last one ends.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,65 +9,87 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::counters::Refusal;
-use crate::limits::Limits;
 
-/// The connections of now.
+/// Those of now.
 pub(crate) struct Admission {
-    connections_max: usize,
+    total_max: usize,
     per_prefix_max: usize,
     inside: Mutex<Inside>,
     left: Notify,
 }
 
-/// One connection's place; leaving gives it back.
+/// The place of one of them; leaving gives it back.
 pub(crate) struct Place {
     admission: Arc<Admission>,
-    prefix: Option<u128>,
+    /// How many it counts for in the whole.
+    connections: usize,
+    prefix: Option<Prefix>,
 }
 
 #[derive(Default)]
 struct Inside {
     total: usize,
-    by_prefix: HashMap<u128, usize>,
+    by_prefix: HashMap<Prefix, usize>,
+}
+
+/// The network part of an address: what one customer or one site commonly has, the /24 of an IPv4 address,
+/// mapped or not, or the /48 of an IPv6 one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Prefix {
+    V4([u8; 3]),
+    V6([u16; 3]),
 }
 
 impl Admission {
-    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Self {
-            connections_max: limits.connections_max,
-            per_prefix_max: limits.connections_per_prefix_max,
-            inside: Mutex::default(),
-            left: Notify::new(),
-        })
+    /// `per_prefix_max`: 0 is no limit.
+    pub(crate) fn new(total_max: usize, per_prefix_max: usize) -> Arc<Self> {
+        Arc::new(Self { total_max, per_prefix_max, inside: Mutex::default(), left: Notify::new() })
     }
 
     /// Takes a place, or says why there is none.
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Refusal> {
-        let prefix = address.map(prefix);
+        let prefix = address.map(Prefix::from);
         let mut inside = self.lock();
-        if inside.total >= self.connections_max {
+        if inside.total >= self.total_max {
             return Err(Refusal::Full);
         }
         if let Some(prefix) = prefix {
-            let count = inside.by_prefix.entry(prefix).or_default();
-            if self.per_prefix_max > 0 && *count >= self.per_prefix_max {
-                return Err(Refusal::Prefix);
-            }
-            *count += 1;
+            self.count(&mut inside, prefix)?;
         }
         inside.total += 1;
-        Ok(Place { admission: self.clone(), prefix })
+        Ok(Place { admission: self.clone(), connections: 1, prefix })
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    /// Takes a place of a prefix for a connection that has its place in the whole, or says why there is none.
+    pub(crate) fn enter_prefix(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
+        let prefix = Prefix::from(address);
+        self.count(&mut self.lock(), prefix)?;
+        Ok(Place { admission: self.clone(), connections: 0, prefix: Some(prefix) })
+    }
+
+    fn count(&self, inside: &mut Inside, prefix: Prefix) -> Result<(), Refusal> {
+        let count = inside.by_prefix.entry(prefix).or_default();
+        if self.per_prefix_max > 0 && *count >= self.per_prefix_max {
+            return Err(Refusal::Prefix);
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    pub(crate) fn total(&self) -> usize {
         self.lock().total
+    }
+
+    /// Those of this address's network.
+    pub(crate) fn of_network(&self, address: IpAddr) -> usize {
+        self.lock().by_prefix.get(&Prefix::from(address)).copied().unwrap_or(0)
     }
 
     /// Returns when nobody is inside.
     pub(crate) async fn empty(&self) {
         loop {
             let left = self.left.notified();
-            if self.connections() == 0 {
+            if self.total() == 0 {
                 return;
             }
             left.await;
@@ -83,7 +105,7 @@ impl Admission {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.admission.lock();
-        inside.total -= 1;
+        inside.total -= self.connections;
         if let Some(prefix) = self.prefix
             && let Some(count) = inside.by_prefix.get_mut(&prefix)
         {
@@ -97,11 +119,18 @@ impl Drop for Place {
     }
 }
 
-/// An IPv4 address, mapped or not, or the /64 of an IPv6 address.
-fn prefix(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
+impl From<IpAddr> for Prefix {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Self::V6([a, b, c])
+            }
+        }
     }
 }
 
@@ -115,24 +144,36 @@ mod tests {
 
     #[test]
     fn a_prefix_and_the_whole_have_their_caps() {
-        let limits = Limits { connections_max: 3, connections_per_prefix_max: 2, ..Limits::default() };
-        let admission = Admission::new(&limits);
+        let admission = Admission::new(3, 2);
         let first = enter(&admission, "2001:db8::1").ok();
-        let _second = enter(&admission, "2001:db8::2:0:0:1").ok();
+        let _second = enter(&admission, "2001:db8:0:2::1").ok();
+        assert_eq!(admission.of_network("2001:db8:0:3::1".parse().unwrap()), 2);
         assert_eq!(enter(&admission, "2001:db8::3").err(), Some(Refusal::Prefix));
         let _third = enter(&admission, "192.0.2.1").ok();
         assert_eq!(enter(&admission, "192.0.2.2").err(), Some(Refusal::Full));
         drop(first);
         assert!(enter(&admission, "::ffff:192.0.2.1").is_ok());
-        assert_eq!(admission.connections(), 2);
+        assert_eq!(admission.total(), 2);
+    }
+
+    #[test]
+    fn who_is_known_later_counts_once_in_the_whole() {
+        let admission = Admission::new(3, 1);
+        let _connections = [admission.enter(None).ok(), admission.enter(None).ok()];
+        let address = "192.0.2.1".parse().unwrap();
+        let place = admission.enter_prefix(address).ok();
+        assert_eq!(admission.enter_prefix(address).err(), Some(Refusal::Prefix));
+        assert_eq!(admission.total(), 2);
+        drop(place);
+        assert!(admission.enter_prefix(address).is_ok());
+        assert_eq!(admission.total(), 2);
     }
 
     #[test]
     fn who_comes_without_an_address_counts_in_the_whole_only() {
-        let limits = Limits { connections_max: 2, connections_per_prefix_max: 1, ..Limits::default() };
-        let admission = Admission::new(&limits);
+        let admission = Admission::new(2, 1);
         let _places = [admission.enter(None).ok(), admission.enter(None).ok()];
-        assert_eq!(admission.connections(), 2);
+        assert_eq!(admission.total(), 2);
         assert_eq!(admission.enter(None).err(), Some(Refusal::Full));
     }
 }

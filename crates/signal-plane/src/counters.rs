@@ -1,6 +1,7 @@
 //! What the transport counts: the matcher's numbers, and who was refused for what.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A snapshot. What ends in `_total` only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Counters {
     pub matcher: match_core::Counters,
     /// Connections now, over TCP and QUIC together.
     pub connections: u64,
+    /// What waits to be sent now, in bytes.
+    pub outbound_bytes: u64,
     /// What became of QUIC handshakes.
     pub quic: QuicCounters,
     /// Requests answered, those of [`Counters::refusals_total`] included.
@@ -107,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) quic: SharedQuic,
     refusals: [AtomicU64; Refusal::ALL.len()],
     errors: [AtomicU64; match_core::ErrorCode::ALL.len()],
+    /// The matcher's own, as of its last turn.
+    matcher: Mutex<match_core::Counters>,
 }
 
 impl Shared {
@@ -118,15 +123,20 @@ impl Shared {
         self.errors[code as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds these to the matcher's numbers.
-    pub(crate) fn snapshot(&self, mut matcher: match_core::Counters, connections: u64) -> Counters {
+    pub(crate) fn put_matcher(&self, counters: match_core::Counters) {
+        *self.matcher.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+    }
+
+    /// The matcher's numbers and these.
+    pub(crate) fn snapshot(&self, connections: u64, outbound_bytes: u64) -> Counters {
+        let mut matcher = *self.matcher.lock().unwrap_or_else(PoisonError::into_inner);
         for (sum, own) in matcher.errors_total.iter_mut().zip(&self.errors) {
             *sum += own.load(Ordering::Relaxed);
         }
         let requests_total = self.requests.load(Ordering::Relaxed);
         let refusals_total = std::array::from_fn(|i| self.refusals[i].load(Ordering::Relaxed));
         let quic = self.quic.snapshot();
-        Counters { matcher, connections, quic, requests_total, refusals_total }
+        Counters { matcher, connections, outbound_bytes, quic, requests_total, refusals_total }
     }
 }
 
@@ -164,6 +174,6 @@ mod tests {
             shared.count_refusal(reason);
         }
         assert!(Refusal::ALL.is_sorted_by_key(|reason| reason.label()));
-        assert!(shared.snapshot(match_core::Counters::default(), 0).refusals().all(|(_, n)| n == 1));
+        assert!(shared.snapshot(0, 0).refusals().all(|(_, n)| n == 1));
     }
 }

@@ -4,21 +4,24 @@
 //! wire is the [`Transport`]'s.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use match_core::{
-    Budget, ClientMessage, ConnectionId, Departure, ErrorCode, Inbound, Origin, ServerMessage, Verdict,
-    error, error_retry,
+    Budget, ClientMessage, ConnectionId, Departure, ErrorCode, Inbound, Origin, ServerMessage, Verdict, error,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
-use crate::actor::{Command, Outgoing};
+use crate::actor::Command;
 use crate::counters::Refusal;
-use crate::limits::MESSAGE_OVERHEAD_BYTES;
+use crate::limits::{BYTES_PER_TURN_SHARE, WRITE_BYTES};
+use crate::outbox::{Inbox, Outgoing, outbox};
+use crate::pool::Share;
 use crate::signal::Inner;
 
 /// What carries messages: each whole, in order, both ways.
@@ -29,8 +32,12 @@ pub(crate) trait Transport: Send {
     /// The next thing that comes. May be dropped and called again without losing any.
     fn receive(&mut self) -> impl Future<Output = Received> + Send;
 
-    /// Sends a message; an error means that nothing more can be said.
-    fn send(&mut self, text: Utf8Bytes) -> impl Future<Output = Result<(), Lost>> + Send;
+    /// Takes a message, which is UTF-8, to be sent by the next `flush` at the latest; an error means that
+    /// nothing more can be said.
+    fn feed(&mut self, text: Bytes) -> impl Future<Output = Result<(), Lost>> + Send;
+
+    /// Sends what was taken.
+    fn flush(&mut self) -> impl Future<Output = Result<(), Lost>> + Send;
 
     /// Asks, so that a peer who is there has to send something.
     fn ping(&mut self) -> impl Future<Output = Result<(), Lost>> + Send {
@@ -95,61 +102,63 @@ pub(crate) async fn run<T: Transport>(
     host: Box<str>,
     address: Option<IpAddr>,
 ) {
-    let bytes = inner.config.limits.outbound_bytes_max;
-    let room = Arc::new(Semaphore::new(bytes));
-    // The bytes are what bounds it: as many messages as they can pay for, and the last one, which costs none.
-    let (outbox, inbox) = mpsc::channel(bytes / MESSAGE_OVERHEAD_BYTES + 1);
+    let share = inner.pool.join();
+    let (outbox, inbox) = outbox(inner.config.limits.outbound_bytes_max, Arc::clone(&share));
     let (reply, id) = oneshot::channel();
     let mut exchange = Exchange {
-        budget: Budget::new(&inner.config.matcher.limits, inner.clock.now().mono),
+        budget: Budget::new(&inner.config.matcher.limits, inner.clock.mono()),
         inner: inner.clone(),
         transport,
         inbox,
-        is_admitted: false,
+        share,
     };
     let origin = address.map(Origin::from);
-    if inner.commands.send(Command::Opened { outbox, room, host, origin, reply }).await.is_err() {
+    if inner.commands.send(Command::Opened { outbox, host, origin, reply }).await.is_err() {
         return;
     }
     let Ok(Some(id)) = id.await else {
         inner.shared.count_refusal(Refusal::Full);
-        let end = exchange.last_words(ErrorCode::ServerFull, CloseCode::Again, "server-full").await;
-        return exchange.finish(end).await;
+        let full = exchange.last_words(ErrorCode::ServerFull, CloseCode::Again, "server-full");
+        let end = Box::pin(full).await;
+        return Box::pin(exchange.finish(end)).await;
     };
     let end = exchange.carry(id).await;
     // Before the closing handshake: the partner should not wait for it.
     let _ = inner.commands.send(Command::Closed(id, end.departure())).await;
-    exchange.finish(end).await;
+    // Boxed, so that an idle connection keeps no place for how it ends.
+    Box::pin(exchange.finish(end)).await;
 }
 
 struct Exchange<T> {
     inner: Arc<Inner>,
     transport: T,
-    inbox: mpsc::Receiver<Outgoing>,
+    inbox: Inbox,
+    share: Arc<Share>,
     budget: Budget,
-    /// Whether a token was good; it is asked for once, though `hello` may come again with a proof of work.
-    is_admitted: bool,
 }
 
 impl<T: Transport> Exchange<T> {
     /// Carries messages both ways until something ends it.
     async fn carry(&mut self, id: ConnectionId) -> End {
         let ping_every = Duration::from_millis(self.inner.config.limits.ping_ms);
-        let mut ping_at = Instant::now() + ping_every;
+        // One alarm for the connection's life: setting one costs more than looking at it.
+        let mut ping = pin!(sleep_until(Instant::now() + ping_every));
         let mut is_heard = true;
         loop {
             let step = tokio::select! {
-                outgoing = self.inbox.recv() => match outgoing {
-                    Some(Outgoing::Text(text, _room)) => self.write(text).await,
+                outgoing = self.inbox.next() => match outgoing {
+                    Some(Outgoing::Text(text)) => self.write(text).await,
                     Some(Outgoing::Close(code, reason)) => Err(End::Close(code, reason)),
-                    None => Err(self.refuse(Refusal::SlowReader)),
+                    None => Err(End::Lost),
                 },
+                () = self.share.over() => Err(self.refuse(Refusal::SlowReader)),
                 received = self.transport.receive() => {
                     is_heard = true;
                     self.handle(id, received).await
                 }
-                () = sleep_until(ping_at), if T::NEEDS_PINGS => {
-                    ping_at += ping_every;
+                () = &mut ping, if T::NEEDS_PINGS => {
+                    let last = ping.deadline();
+                    ping.as_mut().reset(last + ping_every);
                     if std::mem::take(&mut is_heard) {
                         self.ping().await
                     } else {
@@ -167,35 +176,40 @@ impl<T: Transport> Exchange<T> {
         let text = match received {
             Received::Text(text) => Some(text),
             Received::Control => None,
-            Received::Bad(fault) => return Err(self.handle_fault(fault).await),
+            Received::Bad(fault) => return Err(Box::pin(self.handle_fault(fault)).await),
             Received::Closed => return Err(End::PeerClosed),
             Received::Lost => return Err(End::Lost),
         };
-        match (self.budget.take(self.inner.clock.now().mono), text) {
+        match (self.budget.take(self.inner.clock.mono()), text) {
             (Verdict::Pass, Some(text)) => {
+                // A long message takes longer to read than a short one: the others' turn comes sooner.
+                for _ in 0..text.len() / BYTES_PER_TURN_SHARE {
+                    consume_budget().await;
+                }
                 let inbound = self.admitted(Inbound::parse(&text));
-                let sent = self.inner.commands.send(Command::Message(id, inbound)).await;
-                sent.map_err(|_| End::Close(CloseCode::Away, "the server stops"))
+                self.pass_on(id, inbound).await
             }
-            (Verdict::TooFast { retry_ms }, Some(_)) => {
-                self.inner.shared.count_error(ErrorCode::TooFast);
-                self.say(&error_retry(ErrorCode::TooFast, retry_ms)).await
-            }
+            // The matcher says so, in its turn: answers come in the order of the questions.
+            (Verdict::TooFast { retry_ms }, Some(_)) => self.pass_on(id, Inbound::TooFast { retry_ms }).await,
             (Verdict::Pass | Verdict::TooFast { .. }, None) => Ok(()),
             (Verdict::Exhausted, _) => {
                 self.refuse(Refusal::TooFast);
-                Err(self.last_words(ErrorCode::TooFast, CloseCode::Policy, "too-fast").await)
+                self.pass_on(id, Inbound::Flood).await?;
+                Err(Box::pin(self.hear_out()).await)
             }
         }
     }
 
-    /// Checks the token that a `hello` may bring.
-    fn admitted(&mut self, mut inbound: Inbound) -> Inbound {
+    async fn pass_on(&self, id: ConnectionId, inbound: Inbound) -> Result<(), End> {
+        let sent = self.inner.commands.send(Command::Message(id, inbound)).await;
+        sent.map_err(|_| End::Close(CloseCode::Away, "the server stops"))
+    }
+
+    /// Checks the token that a `hello` may bring. It is used up only when its bearer comes in.
+    fn admitted(&self, mut inbound: Inbound) -> Inbound {
         if let Inbound::Message(ClientMessage::Hello(hello)) = &mut inbound {
             let unix_s = self.inner.clock.now().unix_s;
-            self.is_admitted = self.is_admitted
-                || hello.token().is_some_and(|token| self.inner.config.doorkeeper.admits(token, unix_s));
-            if self.is_admitted {
+            if hello.token().is_some_and(|token| self.inner.config.doorkeeper.admits(token, unix_s)) {
                 hello.admit();
             }
         }
@@ -207,6 +221,21 @@ impl<T: Transport> Exchange<T> {
         match fault.error {
             Some(code) => self.last_words(code, fault.close, fault.reason).await,
             None => End::Close(fault.close, fault.reason),
+        }
+    }
+
+    /// Sends what the matcher still has to say, and takes nothing in any more.
+    async fn hear_out(&mut self) -> End {
+        loop {
+            match self.inbox.next().await {
+                Some(Outgoing::Text(text)) => {
+                    if let Err(end) = self.write(text).await {
+                        return end;
+                    }
+                }
+                Some(Outgoing::Close(code, reason)) => return End::Close(code, reason),
+                None => return End::Lost,
+            }
         }
     }
 
@@ -226,13 +255,28 @@ impl<T: Transport> Exchange<T> {
         self.write(message.to_json().into()).await
     }
 
-    async fn write(&mut self, text: Utf8Bytes) -> Result<(), End> {
-        let sent = timeout(self.patience(), self.transport.send(text)).await;
+    /// Sends a message, and what waits behind it as far as it goes into one write.
+    async fn write(&mut self, text: Bytes) -> Result<(), End> {
+        let patience = self.patience();
+        let Self { transport, inbox, share, .. } = self;
+        let sent = in_time(share, patience, async {
+            let mut bytes = text.len();
+            transport.feed(text).await?;
+            while bytes < WRITE_BYTES
+                && let Some(text) = inbox.another()
+            {
+                bytes += text.len();
+                transport.feed(text).await?;
+            }
+            transport.flush().await
+        });
+        let sent = sent.await;
         self.judge(sent)
     }
 
     async fn ping(&mut self) -> Result<(), End> {
-        let sent = timeout(self.patience(), self.transport.ping()).await;
+        let patience = self.patience();
+        let sent = in_time(&self.share, patience, self.transport.ping()).await;
         self.judge(sent)
     }
 
@@ -241,11 +285,13 @@ impl<T: Transport> Exchange<T> {
         Duration::from_millis(self.inner.config.limits.write_ms_max)
     }
 
-    fn judge<E>(&self, sent: Result<Result<(), Lost>, E>) -> Result<(), End> {
+    fn judge(&self, sent: Result<(), Unsent>) -> Result<(), End> {
         match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(Lost)) => Err(End::Lost),
-            Err(_late) => Err(self.refuse(Refusal::SlowReader)),
+            Ok(()) => Ok(()),
+            Err(Unsent::Lost) => Err(End::Lost),
+            // The matcher has noticed before, or too little was waiting for that.
+            Err(Unsent::Late) if self.inbox.is_closed() => Err(End::Lost),
+            Err(Unsent::Late | Unsent::Over) => Err(self.refuse(Refusal::SlowReader)),
         }
     }
 
@@ -260,5 +306,31 @@ impl<T: Transport> Exchange<T> {
     async fn finish(self, end: End) {
         let patience = Duration::from_millis(self.inner.config.limits.close_ms_max);
         let _ = timeout(patience, self.transport.finish(end)).await;
+    }
+}
+
+/// Why something was not sent.
+enum Unsent {
+    /// The peer is gone.
+    Lost,
+    /// It took too long.
+    Late,
+    /// Others needed the room meanwhile.
+    Over,
+}
+
+/// Sends something, for as long as that may take and nobody else needs the room.
+async fn in_time(
+    share: &Share,
+    patience: Duration,
+    sending: impl Future<Output = Result<(), Lost>>,
+) -> Result<(), Unsent> {
+    tokio::select! {
+        biased;
+        sent = timeout(patience, sending) => match sent {
+            Ok(sent) => sent.map_err(|Lost| Unsent::Lost),
+            Err(_) => Err(Unsent::Late),
+        },
+        () = share.over() => Err(Unsent::Over),
     }
 }

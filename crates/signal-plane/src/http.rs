@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn, ready};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::admission::Place;
 use crate::counters::Refusal;
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_HEADERS_MAX};
 use crate::origin::is_allowed_origin;
@@ -33,6 +35,17 @@ pub(crate) struct Upgraded<S> {
     pub(crate) stream: S,
     /// The host it was reached by, without port.
     pub(crate) host: Box<str>,
+    /// Where the client is, if that tells one person from another.
+    pub(crate) address: Option<IpAddr>,
+    /// Its place among those of its prefix, if a proxy told where it is.
+    pub(crate) place: Option<Place>,
+}
+
+/// A request that makes its connection a WebSocket.
+struct Accepted {
+    host: Box<str>,
+    address: Option<IpAddr>,
+    place: Option<Place>,
 }
 
 /// Answers requests until the connection ends or becomes a WebSocket.
@@ -40,12 +53,12 @@ pub(crate) async fn serve<S>(inner: &Arc<Inner>, stream: S, peer: Peer) -> Optio
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let accepted: Mutex<Option<Box<str>>> = Mutex::default();
+    let accepted: Mutex<Option<Accepted>> = Mutex::default();
     let service = service_fn(|request| {
         inner.shared.requests.fetch_add(1, Ordering::Relaxed);
-        let (response, host) =
+        let (response, request) =
             answer(inner, peer, &request).unwrap_or_else(|refused| (refused.response(inner), None));
-        *accepted.lock().unwrap_or_else(PoisonError::into_inner) = host;
+        *accepted.lock().unwrap_or_else(PoisonError::into_inner) = request;
         ready(Ok::<_, Infallible>(response))
     });
     let mut connection = http1::Builder::new()
@@ -69,16 +82,18 @@ where
     };
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner().into_inner();
-    let host = accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
     // RFC 6455 §4.1: a client waits for the answer to its handshake. What came behind it was read as lines of
     // HTTP and could be anything by now.
     let has_waited = parts.read_buf.is_empty();
-    match (outcome, host) {
-        (Ok(Ok(())), Some(host)) if has_waited => Some(Upgraded { stream, host }),
-        (outcome, host) => {
+    match (outcome, accepted) {
+        (Ok(Ok(())), Some(Accepted { host, address, place })) if has_waited => {
+            Some(Upgraded { stream, host, address, place })
+        }
+        (outcome, accepted) => {
             // hyper has answered what it could not parse; the shape of it is no news.
             let is_malformed = matches!(outcome, Ok(Err(error)) if error.is_parse());
-            if is_malformed || host.is_some() && !has_waited {
+            if is_malformed || accepted.is_some() && !has_waited {
                 inner.shared.count_refusal(Refusal::Request);
             }
             // The peer may be gone already, or never read: then it is given up with the stream.
@@ -89,8 +104,8 @@ where
     }
 }
 
-/// The answer to one request, with the host if it makes the connection a WebSocket.
-fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, Option<Box<str>>), Refused> {
+/// The answer to one request, and what else is known if it makes the connection a WebSocket.
+fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, Option<Accepted>), Refused> {
     let path = request.uri().path();
     let is_read =
         matches!(*request.method(), Method::GET) || *request.method() == Method::HEAD && path != SIGNAL_PATH;
@@ -113,7 +128,11 @@ fn answer<B>(inner: &Inner, peer: Peer, request: &Request<B>) -> Result<(Page, O
         return Ok((page(path, request.headers()), None));
     }
     check_origin(inner, request.headers(), peer.secure, &host)?;
-    Ok((handshake(request)?, Some(name.into())))
+    let response = handshake(request)?;
+    let told = if peer.proxied { inner.config.proxies.client(request.headers()) } else { None };
+    let place = told.map(|address| inner.admission.enter_prefix(address)).transpose();
+    let place = place.map_err(|reason| Refused { status: StatusCode::SERVICE_UNAVAILABLE, reason })?;
+    Ok((response, Some(Accepted { host: name.into(), address: peer.address.or(told), place })))
 }
 
 /// The name by which we were reached must be ours.
@@ -190,7 +209,6 @@ fn handshake<B>(request: &Request<B>) -> Result<Page, Refused> {
     Ok(response)
 }
 
-/// A file of the page, or word that the browser has it, or 404.
 /// The same page over HTTPS. Not permanent: the port is the configuration's of today.
 fn redirect(host: &str, port: u16, path: &str) -> Page {
     let authority = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
@@ -203,6 +221,7 @@ fn redirect(host: &str, port: u16, path: &str) -> Page {
     response
 }
 
+/// A file of the page, or word that the browser has it, or 404.
 fn page(path: &str, request: &HeaderMap) -> Page {
     let Some(asset) = web_client::asset(path) else {
         let mut response = empty(StatusCode::NOT_FOUND);

@@ -8,7 +8,7 @@ use match_core::limits::MESSAGE_BYTES_MAX;
 use quinn::ConnectionError::ApplicationClosed;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::counters::Refusal;
@@ -62,12 +62,17 @@ impl<F: Farewell> Transport for Stream<F> {
         }
     }
 
-    async fn send(&mut self, text: Utf8Bytes) -> Result<(), Lost> {
+    async fn feed(&mut self, text: Bytes) -> Result<(), Lost> {
         let length = u32::try_from(text.len()).expect("no message has 4 GiB");
         let mut framed = Vec::with_capacity(size_of::<u32>() + text.len());
         framed.extend_from_slice(&length.to_be_bytes());
-        framed.extend_from_slice(text.as_bytes());
+        framed.extend_from_slice(&text);
         self.send.write_all(&framed).await.map_err(|_| Lost)
+    }
+
+    async fn flush(&mut self) -> Result<(), Lost> {
+        // QUIC packs what it is given by itself.
+        Ok(())
     }
 
     async fn finish(mut self, end: End) {

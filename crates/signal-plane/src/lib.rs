@@ -6,15 +6,20 @@
 
 mod actor;
 mod admission;
+mod ahead;
 mod challenges;
 mod counters;
 mod exchange;
+mod forwarded;
 mod fragments;
 mod http;
 mod http3;
 mod lengths;
 pub mod limits;
+pub mod memory;
 mod origin;
+mod outbox;
+mod pool;
 mod quic;
 mod signal;
 mod socket;
@@ -24,6 +29,7 @@ mod web_transport;
 
 pub use challenges::Challenges;
 pub use counters::{Counters, QuicCounters, Refusal};
+pub use forwarded::{AddressHeader, Proxies};
 pub use limits::Limits;
 pub use origin::is_allowed_origin;
 pub use quic::{PROTOCOLS as QUIC_PROTOCOLS, StartError as QuicError};

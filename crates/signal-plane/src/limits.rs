@@ -7,7 +7,7 @@
 pub struct Limits {
     /// Connections at once, HTTP and WebSocket together.
     pub connections_max: usize,
-    /// Connections at once from one IPv4 address or IPv6 /64; 0 is no limit.
+    /// Connections at once from one IPv4 /24 or IPv6 /48, as an office or a school looks; 0 is no limit.
     pub connections_per_prefix_max: usize,
     /// From one request's end, or the connection's start, to the next request's last header, in milliseconds.
     pub request_ms_max: u64,
@@ -22,19 +22,22 @@ pub struct Limits {
     /// What may wait for one reader, in bytes; a slower one is dropped. It must hold what a partner may send
     /// at once, because the matcher may handle all of that before the reader's task has a turn.
     pub outbound_bytes_max: usize,
+    /// The same of all readers together; beyond it those for whom the most waits are dropped.
+    pub outbound_total_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 20_000,
-            connections_per_prefix_max: 512,
+            connections_per_prefix_max: 1_024,
             request_ms_max: 5_000,
             http_ms_max: 120_000,
             ping_ms: 15_000,
             write_ms_max: 10_000,
             close_ms_max: 2_000,
             outbound_bytes_max: 256 * 1024,
+            outbound_total_bytes_max: 64 << 20,
         }
     }
 }
@@ -47,12 +50,18 @@ pub(crate) const REQUEST_HEADERS_MAX: usize = 64;
 pub(crate) const MESSAGE_FRAGMENTS_MAX: usize = 32;
 /// What a WebSocket reads at once, in bytes; most messages are shorter.
 pub(crate) const READ_BUFFER_BYTES: usize = 1024;
+/// What is read at once from the stream below a WebSocket, in bytes.
+pub(crate) const READ_AHEAD_BYTES: usize = 8 * 1024;
+/// What is written at once where several messages wait, in bytes; the last one may be longer.
+pub(crate) const WRITE_BYTES: usize = 8 * 1024;
 /// What a WebSocket may hold of unsent frames, in bytes.
 pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What a waiting message costs beside its text, in bytes, so that short ones are not for nothing.
 pub(crate) const MESSAGE_OVERHEAD_BYTES: usize = 128;
+/// A connection's turn ends after 128 shares, a message being one at least; so many bytes are one more.
+pub(crate) const BYTES_PER_TURN_SHARE: usize = 512;
 /// Commands that may wait for the matcher; who sends more waits.
-pub(crate) const COMMANDS_MAX: usize = 1024;
+pub(crate) const COMMANDS_MAX: usize = 256;
 /// Commands the matcher takes before it looks at the clock again.
 pub(crate) const COMMANDS_PER_TURN_MAX: usize = 64;
 /// What is read and thrown away so that the last words reach a peer that is still sending, in bytes.
@@ -79,8 +88,12 @@ pub(crate) const QUIC_INCOMING_MAX: usize = 256;
 pub(crate) const QUIC_INCOMING_BYTES_MAX: u64 = 16 * 1024;
 /// Handshakes under way on one listening address; each costs a signature.
 pub(crate) const QUIC_HANDSHAKES_MAX: usize = 256;
+/// Those of one /24 or /48. Four networks are needed to keep newcomers of others out.
+pub(crate) const QUIC_HANDSHAKES_PER_PREFIX_MAX: usize = QUIC_HANDSHAKES_MAX / 4;
 /// With so many under way, only those who have proved their address begin another.
 pub(crate) const QUIC_HANDSHAKES_UNPROVED_MAX: usize = 32;
+/// The same of those of one network: what has been made up in its name leaves it the most of its share.
+pub(crate) const QUIC_HANDSHAKES_UNPROVED_PER_PREFIX_MAX: usize = QUIC_HANDSHAKES_PER_PREFIX_MAX / 4;
 /// Frames on an HTTP/3 control stream after the settings, for as long as the connection lives.
 pub(crate) const HTTP3_CONTROL_FRAMES_MAX: usize = 256;
 /// One of them, in bytes.
@@ -92,5 +105,8 @@ pub(crate) const HTTP3_TURNED_AWAY_MAX: usize = 128;
 /// How long such a stream may take to say what it is, in milliseconds.
 pub(crate) const HTTP3_SORT_MS_MAX: u64 = 1_000;
 
+const _: () = assert!(READ_AHEAD_BYTES > READ_BUFFER_BYTES);
+const _: () = assert!(QUIC_HANDSHAKES_PER_PREFIX_MAX < QUIC_HANDSHAKES_MAX);
 const _: () = assert!(QUIC_HANDSHAKES_UNPROVED_MAX < QUIC_HANDSHAKES_MAX);
-const _: () = assert!(WRITE_BUFFER_BYTES_MAX > match_core::limits::MESSAGE_BYTES_MAX);
+const _: () = assert!(QUIC_HANDSHAKES_UNPROVED_PER_PREFIX_MAX < QUIC_HANDSHAKES_PER_PREFIX_MAX);
+const _: () = assert!(WRITE_BUFFER_BYTES_MAX > WRITE_BYTES + match_core::limits::MESSAGE_BYTES_MAX);

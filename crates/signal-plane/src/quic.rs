@@ -13,15 +13,15 @@ use quinn::{
     AsyncUdpSocket, Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime,
     TransportConfig, VarInt, rustls,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::admission::Place;
+use crate::admission::{Admission, Place};
 use crate::counters::Refusal;
 use crate::lengths::{Farewell, Stream};
 use crate::limits::{
     QUIC_BIDI_STREAMS_MAX, QUIC_CRYPTO_BYTES_MAX, QUIC_DATAGRAM_BYTES_MAX, QUIC_HANDSHAKES_MAX,
-    QUIC_HANDSHAKES_UNPROVED_MAX, QUIC_INCOMING_BYTES_MAX, QUIC_INCOMING_MAX, QUIC_RECEIVE_BYTES_MAX,
-    QUIC_SEND_BYTES_MAX, QUIC_STREAM_RECEIVE_BYTES_MAX, QUIC_UNI_STREAMS_MAX,
+    QUIC_HANDSHAKES_PER_PREFIX_MAX, QUIC_HANDSHAKES_UNPROVED_MAX, QUIC_HANDSHAKES_UNPROVED_PER_PREFIX_MAX,
+    QUIC_INCOMING_BYTES_MAX, QUIC_INCOMING_MAX, QUIC_RECEIVE_BYTES_MAX, QUIC_SEND_BYTES_MAX,
+    QUIC_STREAM_RECEIVE_BYTES_MAX, QUIC_UNI_STREAMS_MAX,
 };
 use crate::signal::Inner;
 use crate::{exchange, web_transport};
@@ -51,7 +51,7 @@ pub enum StartError {
 }
 
 async fn accept(inner: Arc<Inner>, endpoint: Endpoint) {
-    let handshakes = Arc::new(Semaphore::new(QUIC_HANDSHAKES_MAX));
+    let handshakes = Admission::new(QUIC_HANDSHAKES_MAX, QUIC_HANDSHAKES_PER_PREFIX_MAX);
     let mut stopping = inner.stopping.subscribe();
     loop {
         let incoming = tokio::select! {
@@ -59,22 +59,25 @@ async fn accept(inner: Arc<Inner>, endpoint: Endpoint) {
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
         let Some(incoming) = incoming else { break };
-        if let Some((incoming, place, permit)) = admit(&inner, &handshakes, incoming) {
-            tokio::spawn(run(Arc::clone(&inner), incoming, place, permit));
+        if let Some((incoming, place, handshake)) = admit(&inner, &handshakes, incoming) {
+            tokio::spawn(run(Arc::clone(&inner), incoming, place, handshake));
         }
     }
     // The handle keeps the socket, by which the last connections say goodbye.
     endpoint.wait_idle().await;
 }
 
-/// Who may begin a handshake. Nothing is kept of the others.
+/// Who may begin a handshake, with the places of the connection and of the handshake. Nothing is kept of the
+/// others.
 fn admit(
     inner: &Arc<Inner>,
-    handshakes: &Arc<Semaphore>,
+    handshakes: &Arc<Admission>,
     incoming: Incoming,
-) -> Option<(Incoming, Place, OwnedSemaphorePermit)> {
-    let under_way = QUIC_HANDSHAKES_MAX - handshakes.available_permits();
-    if under_way >= QUIC_HANDSHAKES_UNPROVED_MAX && !incoming.remote_address_validated() {
+) -> Option<(Incoming, Place, Place)> {
+    let address = incoming.remote_address().ip();
+    let is_pressed = handshakes.total() >= QUIC_HANDSHAKES_UNPROVED_MAX
+        || handshakes.of_network(address) >= QUIC_HANDSHAKES_UNPROVED_PER_PREFIX_MAX;
+    if is_pressed && !incoming.remote_address_validated() {
         //= RFC 9000 §8.1.2: "Upon receiving the client's Initial packet, the server can request address
         //= validation by sending a Retry packet"
         count(&inner.shared.quic.retried);
@@ -82,14 +85,9 @@ fn admit(
         let _ = incoming.retry();
         return None;
     }
-    let Ok(permit) = Arc::clone(handshakes).try_acquire_owned() else {
-        count(&inner.shared.quic.refused);
-        inner.shared.count_refusal(Refusal::Full);
-        incoming.refuse();
-        return None;
-    };
-    match inner.admission.enter(Some(incoming.remote_address().ip())) {
-        Ok(place) => Some((incoming, place, permit)),
+    let handshake = handshakes.enter(Some(address));
+    match handshake.and_then(|handshake| Ok((inner.admission.enter(Some(address))?, handshake))) {
+        Ok((place, handshake)) => Some((incoming, place, handshake)),
         Err(reason) => {
             count(&inner.shared.quic.refused);
             inner.shared.count_refusal(reason);
@@ -99,11 +97,11 @@ fn admit(
     }
 }
 
-async fn run(inner: Arc<Inner>, incoming: Incoming, place: Place, permit: OwnedSemaphorePermit) {
+async fn run(inner: Arc<Inner>, incoming: Incoming, place: Place, handshaking: Place) {
     let patience = Duration::from_millis(inner.config.limits.request_ms_max);
     let handshake = async { incoming.accept()?.await };
     let handshake = tokio::time::timeout(patience, handshake).await;
-    drop(permit);
+    drop(handshaking);
     let quic = &inner.shared.quic;
     // How a handshake fails is no news: most are scans.
     if let Ok(Ok(connection)) = handshake {
@@ -200,6 +198,9 @@ fn server_config(mut tls: rustls::ServerConfig, ping_ms: u64) -> Result<ServerCo
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     config
         .transport_config(Arc::new(transport_config(ping_ms)))
+        // Whoever sends under somebody else's address has a long challenge sent there, and again each time
+        // that he comes from his own in between. A client that moves resumes on a new connection.
+        .migration(false)
         .max_incoming(QUIC_INCOMING_MAX)
         .incoming_buffer_size(QUIC_INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(QUIC_INCOMING_BYTES_MAX * QUIC_INCOMING_MAX as u64);

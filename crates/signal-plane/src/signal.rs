@@ -3,18 +3,20 @@
 //! What happens on a stream is in `http` and `socket`.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use match_core::{IceServer, Kept, Matcher, Now, SessionId, Side};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::actor::{self, Command};
+use crate::actor::{self, Command, Outside};
 use crate::admission::Admission;
 use crate::challenges::Challenges;
 use crate::counters::{Counters, Refusal, Shared};
+use crate::forwarded::Proxies;
 use crate::limits::{COMMANDS_MAX, Limits};
+use crate::pool::Pool;
 use crate::quic::StartError as QuicError;
 use crate::socket::Socket;
 use crate::stream::linger;
@@ -29,12 +31,12 @@ pub struct Signal(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) shared: Shared,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) clock: Clock,
     pub(crate) transports: Transports,
     pub(crate) admission: Arc<Admission>,
-    matcher_counters: Arc<Mutex<match_core::Counters>>,
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// What the operator says.
@@ -50,6 +52,8 @@ pub struct Config {
     pub doorkeeper: Doorkeeper,
     /// Answers for an ACME server, given where a stream's listener only sends people to HTTPS.
     pub challenges: Challenges,
+    /// Whose word on a client's address counts.
+    pub proxies: Proxies,
     /// The bounds.
     pub limits: Limits,
 }
@@ -67,8 +71,12 @@ pub struct Doorkeeper(Option<Arc<dyn Admits>>);
 
 /// The judgement of a token.
 pub trait Admits: Send + Sync + 'static {
-    /// Whether a token lets somebody in now. A token that is good once is used up by the yes. Must not block.
+    /// Whether a token lets somebody in now. It is not used up by that. Must not block.
     fn admits(&self, token: &str, unix_s: u64) -> bool;
+
+    /// Somebody is let in by a token that was good a moment ago, so that one that is good once is used up.
+    /// Whether it still was. Must not block.
+    fn uses_up(&self, token: &str) -> bool;
 }
 
 /// Where a stream comes from. It does not print.
@@ -79,6 +87,8 @@ pub struct Peer {
     pub address: Option<IpAddr>,
     /// Whether the stream is encrypted, for the scheme of its own origin.
     pub secure: bool,
+    /// Whether a trusted proxy passes requests on, which tells whose they are; then there is no `address`.
+    pub proxied: bool,
     /// The port of HTTPS, where this stream's listener only sends people there.
     pub redirect: Option<u16>,
 }
@@ -103,11 +113,13 @@ impl Signal {
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let (stopping, is_stopping) = watch::channel(false);
         let clock = Clock(Instant::now());
-        let matcher_counters = Arc::<Mutex<match_core::Counters>>::default();
+        let shared = Arc::<Shared>::default();
         let matcher = Matcher::new(config.matcher.clone(), seed);
-        tokio::spawn(actor::run(matcher, relay, queue, is_stopping, clock, matcher_counters.clone()));
-        let admission = Admission::new(&config.limits);
-        let shared = Shared::default();
+        let outside = Outside { relay, doorkeeper: config.doorkeeper.clone() };
+        tokio::spawn(actor::run(matcher, outside, queue, is_stopping, clock, shared.clone()));
+        let admission =
+            Admission::new(config.limits.connections_max, config.limits.connections_per_prefix_max);
+        let pool = Pool::new(config.limits.outbound_total_bytes_max);
         Self(Arc::new(Inner {
             config,
             commands,
@@ -116,7 +128,7 @@ impl Signal {
             stopping,
             clock,
             admission,
-            matcher_counters,
+            pool,
         }))
     }
 
@@ -127,13 +139,14 @@ impl Signal {
     {
         let place = match self.0.admission.enter(peer.address) {
             Ok(place) => place,
-            Err(reason) => return self.turn_away(stream, reason).await,
+            Err(reason) => return Box::pin(self.turn_away(stream, reason)).await,
         };
-        // Boxed, so that what HTTP needed is given back before the WebSocket's long life.
+        // Boxed, as is the way out: a WebSocket keeps no place for either during its long life.
         let upgraded = Box::pin(http::serve(&self.0, stream, peer)).await;
         if let Some(upgraded) = upgraded {
             let socket = Socket::new(upgraded.stream).await;
-            exchange::run(&self.0, socket, upgraded.host, peer.address).await;
+            exchange::run(&self.0, socket, upgraded.host, upgraded.address).await;
+            drop(upgraded.place);
         }
         drop(place);
     }
@@ -145,6 +158,16 @@ impl Signal {
             return Vec::new();
         }
         inventory.await.unwrap_or_default()
+    }
+
+    /// Brings nobody together any more, and tells every client that the server goes away; those who talk go
+    /// on. Returns when that is so.
+    pub async fn drain(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.0.commands.send(Command::Drain(reply)).await.is_ok() {
+            // It fails only where the matcher has stopped, which brings nobody together either.
+            let _ = done.await;
+        }
     }
 
     /// Answers QUIC on a socket, until [`Signal::stop`]: WebTransport, and the signaling without HTTP. `tls`
@@ -168,8 +191,7 @@ impl Signal {
 
     /// The numbers of now.
     pub fn counters(&self) -> Counters {
-        let matcher = *self.0.matcher_counters.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.shared.snapshot(matcher, self.0.admission.connections() as u64)
+        self.0.shared.snapshot(self.0.admission.total() as u64, self.0.pool.bytes() as u64)
     }
 
     /// Tells every client that the server goes away, closes all connections and returns when they are gone,
@@ -178,7 +200,7 @@ impl Signal {
         self.0.stopping.send_replace(true);
         let patience = Duration::from_millis(2 * self.0.config.limits.close_ms_max);
         if tokio::time::timeout(patience, self.0.admission.empty()).await.is_err() {
-            tracing::warn!(connections = self.0.admission.connections(), "connections outlived the stop");
+            tracing::warn!(connections = self.0.admission.total(), "connections outlived the stop");
         }
     }
 
@@ -204,6 +226,10 @@ impl Doorkeeper {
     pub(crate) fn admits(&self, token: &str, unix_s: u64) -> bool {
         self.0.as_ref().is_some_and(|judge| judge.admits(token, unix_s))
     }
+
+    pub(crate) fn uses_up(&self, token: &str) -> bool {
+        self.0.as_ref().is_some_and(|judge| judge.uses_up(token))
+    }
 }
 
 /// Where `Now` comes from.
@@ -213,7 +239,12 @@ pub(crate) struct Clock(Instant);
 impl Clock {
     pub(crate) fn now(self) -> Now {
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Now { mono: self.0.elapsed(), unix_s }
+        Now { mono: self.mono(), unix_s }
+    }
+
+    /// The part of it that never goes back.
+    pub(crate) fn mono(self) -> Duration {
+        self.0.elapsed()
     }
 
     /// The instant of a deadline.

@@ -10,31 +10,35 @@ use match_core::limits::MESSAGE_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
+use crate::ahead::Ahead;
 use crate::counters::Refusal;
 use crate::exchange::{End, Fault, Lost, Received, Transport};
 use crate::fragments::Fragments;
-use crate::limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};
+use crate::limits::{READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX, WRITE_BYTES};
 use crate::stream::{Watched, linger};
 
 /// One WebSocket, on a stream whose handshake is done.
 pub(crate) struct Socket<S> {
-    frames: WebSocketStream<Watched<S, Fragments>>,
+    /// Boxed, because a future keeps a place for each time that a thing is moved.
+    frames: Box<WebSocketStream<Watched<Ahead<S>, Fragments>>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     pub(crate) async fn new(stream: S) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
+            .write_buffer_size(WRITE_BYTES)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let stream = Watched::new(stream, Fragments::default());
-        Self { frames: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await }
+        let stream = Watched::new(Ahead::new(stream), Fragments::default());
+        let frames = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+        Self { frames: Box::new(frames) }
     }
 
     /// Whether the peer answers our close frame; not if it goes on talking or cannot be read.
@@ -68,8 +72,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
         }
     }
 
-    async fn send(&mut self, text: Utf8Bytes) -> Result<(), Lost> {
-        self.frames.send(Message::Text(text)).await.map_err(|_| Lost)
+    async fn feed(&mut self, text: Bytes) -> Result<(), Lost> {
+        // As a frame: a text would be looked through once more for what is no UTF-8.
+        let frame = Frame::message(text, OpCode::Data(Data::Text), true);
+        self.frames.feed(Message::Frame(frame)).await.map_err(|_| Lost)
+    }
+
+    async fn flush(&mut self) -> Result<(), Lost> {
+        self.frames.flush().await.map_err(|_| Lost)
     }
 
     async fn ping(&mut self) -> Result<(), Lost> {
@@ -83,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
             End::PeerClosed => while let Some(Ok(_)) = self.frames.next().await {},
             End::Close(code, reason) => {
                 let frame = CloseFrame { code, reason: reason.into() };
-                if self.frames.close(Some(frame)).await.is_ok() && !self.hears_close().await {
+                if (*self.frames).close(Some(frame)).await.is_ok() && !self.hears_close().await {
                     linger(self.frames.get_mut()).await;
                 }
             }

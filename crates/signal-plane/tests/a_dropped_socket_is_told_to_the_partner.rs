@@ -6,7 +6,7 @@ use signal_plane::Config;
 use crate::common::Server;
 
 #[tokio::test]
-async fn a_dropped_socket_is_told_to_the_partner() {
+async fn row_160_a_dropped_socket_is_told_to_the_partner() {
     let mut config = Config::default();
     config.matcher.resume_s = 0;
     let server = Server::with(config).await;
@@ -19,7 +19,7 @@ async fn a_dropped_socket_is_told_to_the_partner() {
 }
 
 #[tokio::test]
-async fn a_waiter_whose_socket_dropped_is_not_matched() {
+async fn row_159_a_waiter_whose_socket_dropped_is_not_matched() {
     let server = Server::start().await;
     let mut first = server.greeted().await;
     first.find("text").await;

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
+use signal_plane::Config;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::common::{Server, candidate, plain};
 
 #[tokio::test]
-async fn text_beyond_the_budget() {
+async fn row_132_text_beyond_the_budget() {
     let server = Server::start().await;
     let client = server.greeted().await;
     let (mut told, mut fatal) = (0, false);
@@ -35,7 +36,28 @@ async fn text_beyond_the_budget() {
 }
 
 #[tokio::test]
-async fn pings_beyond_the_budget() {
+async fn who_is_too_fast_hears_it_in_turn() {
+    let mut config = Config::default();
+    (config.matcher.limits.messages_per_s, config.matcher.limits.burst_messages) = (1, 2);
+    let server = Server::with(config).await;
+    let mut client = server.open().await;
+    let said = [
+        json!({"t": "hello", "v": 1}),
+        json!({"t": "find", "want": {"media": "text"}}),
+        json!({"t": "cancel"}),
+        json!({"t": "cancel"}),
+    ];
+    for message in said {
+        client.socket.feed(Message::text(message.to_string())).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+    for expected in ["welcome", "waiting", "error", "error"] {
+        assert_eq!(client.hear().await["t"], expected);
+    }
+}
+
+#[tokio::test]
+async fn row_131_pings_beyond_the_budget() {
     let server = Server::start().await;
     let mut client = server.greeted().await;
     let flood = async { while client.socket.send(Message::Ping(vec![0; 100].into())).await.is_ok() {} };

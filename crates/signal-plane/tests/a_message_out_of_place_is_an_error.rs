@@ -7,7 +7,7 @@ use crate::common::{Server, candidate, plain};
 const SESSION: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 #[tokio::test]
-async fn before_hello() {
+async fn row_149_before_hello() {
     let server = Server::start().await;
     let mut client = server.open().await;
     for message in [
@@ -27,7 +27,7 @@ async fn before_hello() {
 }
 
 #[tokio::test]
-async fn in_every_other_state() {
+async fn rows_148_and_149_in_every_other_state() {
     let server = Server::start().await;
     let hello = json!({"t": "hello", "v": 1});
     let find = json!({"t": "find", "want": {"media": "text"}});

@@ -6,7 +6,7 @@ use signal_plane::Config;
 use crate::common::{Server, plain};
 
 #[tokio::test]
-async fn a_slow_reader_is_dropped() {
+async fn row_131_a_slow_reader_is_dropped() {
     let mut config = Config::default();
     config.matcher.resume_s = 0;
     config.matcher.limits.burst_messages = 100_000;
@@ -39,7 +39,7 @@ async fn a_slow_reader_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_silent_peer_is_dropped() {
+async fn row_159_a_silent_peer_is_dropped() {
     let mut config = Config::default();
     config.limits.ping_ms = 50;
     let server = Server::with(config).await;
@@ -52,7 +52,7 @@ async fn a_silent_peer_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_close_that_is_not_answered_has_its_time() {
+async fn row_131_a_close_that_is_not_answered_has_its_time() {
     let server = Server::start().await;
     let mut client = server.open().await;
     client.say(json!({"t": "hello", "v": 9})).await;

@@ -7,7 +7,7 @@ use signal_plane::Config;
 use crate::common::{Client, Server, candidate, plain};
 
 #[tokio::test]
-async fn consent_takes_both() {
+async fn rows_154_and_155_consent_takes_both() {
     let server = Server::start().await;
     let (mut caller, mut callee, session) = server.pair().await;
     caller.say(plain(&session, 1, host())).await;
@@ -22,10 +22,16 @@ async fn consent_takes_both() {
     caller.hear_a("plain").await;
     caller.say(plain(&session, 2, host())).await;
     assert_eq!(callee.hear().await, plain(&session, 2, host()));
+    for (n, away) in [(3, "udp 1 192.168.0.1 80"), (4, "udp 1 127.0.0.1 5000"), (5, "tcp 1 192.168.0.1 8080")]
+    {
+        let text = format!("candidate:1 1 {away} typ host");
+        caller.say(plain(&session, n, json!({"cand": [{"candidate": text, "sdpMid": "0"}]}))).await;
+        assert_eq!(callee.hear().await, plain(&session, n, json!({"cand": []})));
+    }
 }
 
 #[tokio::test]
-async fn relay_allows_nobody() {
+async fn rows_154_and_155_relay_allows_nobody() {
     let server = Server::with(with(Exposure::Relay, Exposure::Direct)).await;
     let (mut caller, mut callee, session) = server.pair().await;
     for body in [json!({"direct": true}), host()] {

@@ -58,7 +58,7 @@ fn resident_bytes() -> usize {
 
 const WARM_UP: usize = 100;
 const MEASURED: usize = 300;
-const BYTES_MAX: usize = 10_000;
+const BYTES_MAX: usize = 7_500;
 const HANDSHAKE: &[u8] =
     b"GET /signal HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\

@@ -65,6 +65,50 @@ async fn row_127_frames_outside_the_rfc() {
 }
 
 #[tokio::test]
+async fn row_127_frames_of_every_form_of_length() {
+    let server = Server::start().await;
+    let mut client = server.greeted().await;
+    let cancel = r#"{"t":"cancel"}"#;
+    for bytes in [14, 15, 124, 125, 126, 127, 128, 1023, 1024, 1025, 4096, 32_767, 32_768] {
+        client.text(&format!("{cancel}{}", " ".repeat(bytes - cancel.len()))).await;
+        client.hear_error("bad-state").await;
+    }
+    for bytes in [32_769, 65_535, 65_536, 1 << 20] {
+        let mut client = server.greeted().await;
+        // It may be closed before all of it is written.
+        let _ = client.socket.send(Message::text(" ".repeat(bytes))).await;
+        assert_eq!(client.hear_error("too-large").await["fatal"], true);
+        assert_eq!(client.hear_close().await, 1009, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn row_128_text_cut_inside_a_character_and_odd_closes() {
+    let server = Server::start().await;
+    let close = |code: u16| {
+        let [high, low] = code.to_be_bytes();
+        vec![0x88, 0x82, 0, 0, 0, 0, high, low]
+    };
+    for (frames, code) in [
+        // The two halves of a character are one message, and no JSON.
+        (b"\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0\xbc".to_vec(), None),
+        (b"\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0x".to_vec(), Some(1007)),
+        (b"\x01\x81\0\0\0\0\xc3\x80\x80\0\0\0\0".to_vec(), Some(1007)),
+        (b"\x88\x81\0\0\0\0\x03".to_vec(), Some(1002)),
+        (close(999), Some(1002)),
+        (close(1005), Some(1002)),
+        (close(1006), Some(1002)),
+    ] {
+        let mut client = server.greeted().await;
+        client.socket.get_mut().write_all(&frames).await.unwrap();
+        match code {
+            Some(code) => assert_eq!(client.hear_close().await, code, "{frames:?}"),
+            None => drop(client.hear_error("bad-json").await),
+        }
+    }
+}
+
+#[tokio::test]
 async fn hello_must_come_in_time() {
     let server = Server::start().await;
     let mut client = server.open().await;

@@ -3,6 +3,7 @@
 use std::net::UdpSocket;
 
 use quinn::Endpoint;
+use signal_plane::{Config, Limits};
 
 use crate::common::quic::Quic;
 use crate::common::{PATIENCE, Server};
@@ -17,7 +18,12 @@ fn initial(version: u32, length: usize) -> Vec<u8> {
 }
 
 fn client() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    client_at([127, 0, 0, 1])
+}
+
+/// At an address of loopback: each /24 of it is a network.
+fn client_at(address: [u8; 4]) -> UdpSocket {
+    let socket = UdpSocket::bind((std::net::IpAddr::from(address), 0)).expect("a free port");
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket
 }
@@ -92,7 +98,8 @@ async fn row_135_many_half_open_handshakes_make_newcomers_prove_their_address() 
     let quic = Quic::serve(&server.signal);
     let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
     let packets = honest_first_packets(&quic, &endpoint, 40);
-    let strangers: Vec<UdpSocket> = packets.iter().map(|_| client()).collect();
+    // Of several networks, of which none is conspicuous.
+    let strangers: Vec<UdpSocket> = (0..40).map(|number| client_at([127, 0, number / 8, 1])).collect();
     for (packet, stranger) in packets.iter().zip(&strangers) {
         assert!(packet.len() >= 1_200);
         stranger.send_to(packet, quic.address).unwrap();
@@ -112,6 +119,45 @@ async fn row_135_many_half_open_handshakes_make_newcomers_prove_their_address() 
         }
         assert!(got < 3 * packet.len() + 1_200, "{got}");
     }
+}
+
+/// Says what proves its address, and no more; whether it was asked for that proof.
+fn begin_and_stop(quic: &Quic, endpoint: &Endpoint) -> bool {
+    let (sink, stranger) = (client(), client());
+    let knocking = quic.knock(endpoint, sink.local_addr().expect("a bound socket"));
+    let (mut first, mut buffer) = ([0; 2_048], [0; 2_048]);
+    let (length, from) = sink.recv_from(&mut first).expect("a first packet");
+    stranger.send_to(&first[..length], quic.address).expect("sent");
+    let (length, _) = stranger.recv_from(&mut buffer).expect("an answer");
+    // RFC 9000 §17.2.5: the long header of a Retry packet.
+    let is_asked = buffer[0] & 0xf0 == 0xf0;
+    if is_asked {
+        sink.send_to(&buffer[..length], from).expect("sent");
+        let length = loop {
+            let (length, _) = sink.recv_from(&mut buffer).expect("a second packet");
+            if buffer[6..14] != first[6..14] {
+                break length;
+            }
+        };
+        stranger.send_to(&buffer[..length], quic.address).expect("sent");
+        stranger.recv_from(&mut buffer).expect("an answer");
+    }
+    drop(knocking);
+    is_asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_116_one_network_of_half_handshakes_leaves_room_for_others() {
+    let limits = Limits { request_ms_max: 60_000, ..Limits::default() };
+    let server = Server::with(Config { limits, ..Config::default() }).await;
+    let quic = Quic::serve(&server.signal);
+    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let asked: Vec<bool> = (0..70).map(|_| begin_and_stop(&quic, &endpoint)).collect();
+    // A quarter of what one network may have is for those who may be anybody.
+    assert!(asked.iter().enumerate().all(|(number, &is_asked)| is_asked == (number >= 16)), "{asked:?}");
+    server.counts("six are over its share", |counters| counters.quic.refused_total == 6).await;
+    let _other = quic.connect_from([127, 0, 1, 1]).await;
+    server.counts("another network's is in", |counters| counters.quic.accepted_total == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use crate::common::Server;
 
 #[tokio::test]
-async fn stopping_tells_everybody() {
+async fn row_160_stopping_tells_everybody() {
     let server = Server::start().await;
     let (mut caller, mut callee, _) = server.pair().await;
     let idle = TcpStream::connect(server.address).await.unwrap();

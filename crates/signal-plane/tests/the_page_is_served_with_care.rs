@@ -117,7 +117,7 @@ async fn plain_http_sends_people_to_https() {
         (443, "/signal", "https://chat.example.org/signal"),
     ] {
         let (mut client, stream) = tokio::io::duplex(4096);
-        let peer = signal_plane::Peer { address: None, secure: false, redirect: Some(port) };
+        let peer = signal_plane::Peer { address: None, secure: false, proxied: false, redirect: Some(port) };
         let signal = server.signal.clone();
         let serving = tokio::spawn(async move { signal.serve(stream, peer).await });
         let request = format!("GET {path} HTTP/1.1\r\nHost: chat.example.org\r\nConnection: close\r\n\r\n");
@@ -138,7 +138,7 @@ async fn who_is_turned_away_can_read_why() {
     config.limits.connections_max = 0;
     let server = Server::with(config).await;
     let (mut client, stream) = tokio::io::duplex(64);
-    let peer = signal_plane::Peer { address: None, secure: false, redirect: None };
+    let peer = signal_plane::Peer { address: None, secure: false, proxied: false, redirect: None };
     let serving = tokio::spawn({
         let signal = server.signal.clone();
         async move { signal.serve(stream, peer).await }

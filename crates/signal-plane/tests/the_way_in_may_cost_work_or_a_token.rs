@@ -10,7 +10,7 @@ use signal_plane::{Admits, Config, Doorkeeper};
 use crate::common::Server;
 
 #[tokio::test]
-async fn work_is_asked_of_a_crowd() {
+async fn row_159_work_is_asked_of_a_crowd() {
     let mut config = Config::default();
     (config.matcher.limits.work.place_per_s, config.matcher.limits.work.place_burst) = (0, 2);
     let server = Server::with(config).await;
@@ -63,12 +63,46 @@ async fn a_token_is_asked_for() {
     client.hear_a("welcome").await;
 }
 
+#[tokio::test]
+async fn a_token_is_used_up_by_who_comes_in() {
+    let mut config = Config::default();
+    config.matcher.require_token = true;
+    config.matcher.limits.work.bits_min = 12;
+    config.doorkeeper = Doorkeeper::new(Arc::new(Once(AtomicBool::new(true))));
+    let server = Server::with(config).await;
+    let hello = json!({"t": "hello", "v": 1, "token": "right"});
+    let mut old = server.open().await;
+    old.say(json!({"t": "hello", "v": 2, "token": "right"})).await;
+    old.hear_error("bad-version").await;
+    let mut gives_up = server.open().await;
+    gives_up.say(hello.clone()).await;
+    gives_up.hear_a("challenge").await;
+    drop(gives_up);
+    let mut both = [server.open().await, server.open().await];
+    let mut proofs = Vec::new();
+    for client in &mut both {
+        client.say(hello.clone()).await;
+        proofs.push(solve(&client.hear_a("challenge").await));
+    }
+    let [first, second] = &mut both;
+    let [of_first, of_second] =
+        [0, 1].map(|i| json!({"t": "hello", "v": 1, "token": "right", "proof": proofs[i]}));
+    second.say(of_second).await;
+    second.hear_a("welcome").await;
+    first.say(of_first).await;
+    first.hear_error("not-admitted").await;
+}
+
 /// Lets one in.
 struct Once(AtomicBool);
 
 impl Admits for Once {
     fn admits(&self, token: &str, _: u64) -> bool {
-        token == "right" && self.0.swap(false, Ordering::Relaxed)
+        token == "right" && self.0.load(Ordering::Relaxed)
+    }
+
+    fn uses_up(&self, _: &str) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::common::Server;
 
 #[tokio::test]
-async fn two_who_share_a_code_meet() {
+async fn row_148_two_who_share_a_code_meet_and_a_third_does_not() {
     let server = Server::start().await;
     let mut host = server.greeted().await;
     host.say(json!({"t": "open", "size": 2})).await;

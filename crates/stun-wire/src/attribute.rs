@@ -9,6 +9,8 @@ use crate::limits::ATTRIBUTE_HEADER_BYTES;
 pub struct AttributeType(pub u16);
 
 impl AttributeType {
+    /// RFC 8489 §14.1
+    pub const MAPPED_ADDRESS: Self = Self(0x0001);
     /// RFC 5780 §7.2
     pub const CHANGE_REQUEST: Self = Self(0x0003);
     /// RFC 8489 §14.3
@@ -59,6 +61,8 @@ impl AttributeType {
     pub const PADDING: Self = Self(0x0026);
     /// RFC 5780 §7.5
     pub const RESPONSE_PORT: Self = Self(0x0027);
+    /// RFC 6062 §6.2.1
+    pub const CONNECTION_ID: Self = Self(0x002A);
     /// RFC 8656 §18.11
     pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
     /// RFC 8656 §18.12
@@ -79,6 +83,8 @@ impl AttributeType {
     pub const OTHER_ADDRESS: Self = Self(0x802C);
     /// RFC 8016 §3.3
     pub const MOBILITY_TICKET: Self = Self(0x8030);
+    /// ADDITIONAL-ADDRESS-FAMILY as coturn numbers it, which has it from a draft of RFC 8656.
+    pub const ADDITIONAL_ADDRESS_FAMILY_OF_COTURN: Self = Self(0x8032);
 
     /// Whether a receiver that does not know this type must refuse the message, RFC 8489 §14.
     pub const fn is_comprehension_required(self) -> bool {

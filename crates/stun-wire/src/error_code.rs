@@ -1,6 +1,6 @@
 //! The error codes that this server sends. Not their reason phrases, which are never sent. RFC 8489 §14.8.
 
-/// A STUN or TURN error code, RFC 8489 §18.5 and RFC 8656 §19.
+/// A STUN or TURN error code, RFC 8489 §14.8, RFC 8656 §19 and RFC 6062 §6.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum ErrorCode {
@@ -24,10 +24,14 @@ pub enum ErrorCode {
     AddressFamilyNotSupported = 440,
     /// 441: the allocation belongs to other credentials.
     WrongCredentials = 441,
-    /// 442: only UDP is relayed.
+    /// 442: this transport is not relayed, or not for this user.
     UnsupportedTransportProtocol = 442,
     /// 443: the peer's family is not the allocation's.
     PeerAddressFamilyMismatch = 443,
+    /// 446: there is a connection to this peer, or one is being made, RFC 6062 §6.3.
+    ConnectionAlreadyExists = 446,
+    /// 447: the peer cannot be reached, RFC 6062 §6.3.
+    ConnectionTimeoutOrFailure = 447,
     /// 486: this user has as many allocations as it may.
     AllocationQuotaReached = 486,
     /// 508: the server has no room.

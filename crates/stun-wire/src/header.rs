@@ -34,6 +34,12 @@ impl Method {
     pub const CREATE_PERMISSION: Self = Self(0x008);
     /// RFC 8656 §17
     pub const CHANNEL_BIND: Self = Self(0x009);
+    /// RFC 6062 §6.1
+    pub const CONNECT: Self = Self(0x00A);
+    /// RFC 6062 §6.1
+    pub const CONNECTION_BIND: Self = Self(0x00B);
+    /// RFC 6062 §6.1, indication only
+    pub const CONNECTION_ATTEMPT: Self = Self(0x00C);
 
     /// A method by its number; only the lowest twelve bits count.
     pub const fn new(number: u16) -> Self {

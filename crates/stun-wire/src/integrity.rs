@@ -173,4 +173,12 @@ mod tests {
         }
         assert_eq!(IntegrityKey::short_term(b"pass").algorithm(), None);
     }
+
+    #[test]
+    fn keys_match_whose_bytes_are_the_same() {
+        let key = IntegrityKey::short_term(b"password");
+        assert!(key.matches(&IntegrityKey::short_term(b"password")));
+        assert!(!key.matches(&IntegrityKey::short_term(b"passwort")));
+        assert!(!key.matches(&IntegrityKey::short_term(b"pass")));
+    }
 }

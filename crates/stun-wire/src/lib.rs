@@ -8,7 +8,8 @@
 //! Two levels, so that accessors cannot panic: [`Message::parse`] checks the whole shape of a datagram once,
 //! and everything read from a [`Message`] afterwards lies within what was checked.
 //!
-//! RFC 8489 (STUN), RFC 8656 (TURN), RFC 7983 (telling protocols apart by the first byte).
+//! RFC 8489 (STUN), RFC 8656 (TURN), RFC 6062 (TCP allocations), RFC 7983 (telling protocols apart by the
+//! first byte).
 #![forbid(unsafe_code)]
 
 mod address;

@@ -1,4 +1,4 @@
-//! A checked STUN message in somebody's buffer. Not its meaning. RFC 8489 §5, §7.3, §14.
+//! A checked STUN message in somebody's buffer. Not its meaning. RFC 8489 §5, §6.3, §14.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Message<'a> {
     sha1_at: Option<usize>,
     /// Where MESSAGE-INTEGRITY-SHA256 starts, if there is one, and the bytes of its value.
     sha256_at: Option<(usize, usize)>,
-    /// The end of the attributes that count: those behind message integrity do not, RFC 8489 §14.5.
+    /// The end of the attributes that count: those behind message integrity do not, RFC 8489 §9.
     covered_end: usize,
 }
 
@@ -94,13 +94,16 @@ impl<'a> Message<'a> {
     /// Whether the message was signed with `key`: by MESSAGE-INTEGRITY-SHA256 where it has one, else by
     /// MESSAGE-INTEGRITY. `false` where it has neither. Constant time in the value.
     pub fn verify_integrity(&self, key: &IntegrityKey) -> bool {
-        //= RFC 8489 §9.1.3, §9.2.4: if the MESSAGE-INTEGRITY-SHA256 attribute is present, compute that one
+        //= RFC 8489 §9.2.4: "If the MESSAGE-INTEGRITY-SHA256 attribute is present, compute the value for the
+        //= message integrity as described in Section 14.6, using the password associated with the username.
+        //= Otherwise, using the same password, compute the value for the MESSAGE-INTEGRITY attribute as
+        //= described in Section 14.5"
         if let Some((at, value_bytes)) = self.sha256_at {
             let value_at = at + ATTRIBUTE_HEADER_BYTES;
             let header = self.header_with_length(value_at + value_bytes);
             let expected = key.hmac_sha256(&header, &self.bytes[HEADER_BYTES..at]);
-            //= RFC 8489 §14.6: the value must be the full 32 bytes unless the STUN usage explicitly specifies
-            //= that truncation is allowed
+            //= RFC 8489 §14.6: "The value must be the full 32 bytes unless the STUN Usage explicitly
+            //= specifies that truncation is allowed"
             // None does that is spoken here. Slices of different lengths are not equal.
             expected.ct_eq(&self.bytes[value_at..value_at + value_bytes]).into()
         } else if let Some(at) = self.sha1_at {
@@ -150,9 +153,10 @@ impl<'a> Message<'a> {
         next_at: usize,
     ) -> Result<(), ParseError> {
         match attribute.kind {
-            //= RFC 8489 §14.5: attributes that follow MESSAGE-INTEGRITY, other than MESSAGE-INTEGRITY-SHA256
-            //= and FINGERPRINT, are ignored; §14.6: so are those that follow MESSAGE-INTEGRITY-SHA256, other
-            //= than FINGERPRINT
+            //= RFC 8489 §9: "agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the
+            //= exception of the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes. Similarly, agents MUST
+            //= ignore all attributes that follow the MESSAGE-INTEGRITY-SHA256 attribute if the
+            //= MESSAGE-INTEGRITY attribute is not present, with the exception of the FINGERPRINT attribute"
             AttributeType::MESSAGE_INTEGRITY if !self.has_integrity() => {
                 if attribute.value.len() != SHA1_BYTES {
                     return Err(ParseError::Integrity);
@@ -170,7 +174,8 @@ impl<'a> Message<'a> {
                 self.covered_end = self.covered_end.min(at);
             }
             AttributeType::FINGERPRINT => {
-                //= RFC 8489 §14.7: the FINGERPRINT attribute MUST be the last attribute in the message
+                //= RFC 8489 §14.7: "When present, the FINGERPRINT attribute MUST be the last attribute in the
+                //= message"
                 if next_at != self.bytes.len() {
                     return Err(ParseError::Fingerprint);
                 }

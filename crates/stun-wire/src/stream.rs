@@ -43,8 +43,9 @@ impl<'a> Frame<'a> {
                     return Ok(Self::Partial { wanted: CHANNEL_DATA_HEADER_BYTES });
                 };
                 let length = CHANNEL_DATA_HEADER_BYTES + usize::from(u16::from_be_bytes([high, low]));
-                //= RFC 8656 §12.5: over TCP and TLS-over-TCP, the ChannelData message MUST be padded to a
-                //= multiple of four bytes; the padding is not reflected in its length field
+                //= RFC 8656 §12.5: "Over TCP and TLS-over-TCP, the ChannelData message MUST be padded to a
+                //= multiple of four bytes in order to ensure the alignment of subsequent messages. The
+                //= padding is not reflected in the length field of the ChannelData message"
                 (length, length.next_multiple_of(4))
             }
             FirstByte::Other if unread.is_empty() => return Ok(Self::Partial { wanted: 1 }),

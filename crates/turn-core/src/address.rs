@@ -7,19 +7,40 @@ use std::net::{IpAddr, SocketAddr};
 use redact::Kind as _;
 
 /// Which of the appliance's listening addresses, by its place in the configuration; the same on every worker.
-/// Those of streams ([`ListenerId::stream`]) are counted apart from those of datagrams.
+/// Those of streams ([`ListenerId::stream`]) are counted apart from those of datagrams, and on one of
+/// datagrams DTLS ([`ListenerId::dtls`]) is a protocol of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(pub u8);
 
 impl ListenerId {
-    /// The listening address for streams (TCP, TLS) at this place, below 128.
+    /// The listening address for streams (TCP, TLS) at this place, below 64.
     pub const fn stream(place: u8) -> Self {
         Self(place | STREAM)
     }
 
-    /// Whether clients come to it by streams: they have proved their address, and their end is noticed.
+    /// DTLS on the listening address for datagrams at this place, below 64.
+    pub const fn dtls(place: u8) -> Self {
+        Self(place | DTLS)
+    }
+
+    /// Whether clients come to it by streams.
     pub const fn is_stream(self) -> bool {
         self.0 & STREAM != 0
+    }
+
+    /// Whether clients come to it by DTLS.
+    pub const fn is_dtls(self) -> bool {
+        self.0 & DTLS != 0
+    }
+
+    /// Whether clients come to it by connections, which have proved their address, and whose end is noticed.
+    pub const fn is_connected(self) -> bool {
+        self.is_stream() || self.is_dtls()
+    }
+
+    /// Its place among those of its kind.
+    pub const fn place(self) -> u8 {
+        self.0 & !(STREAM | DTLS)
     }
 }
 
@@ -81,6 +102,12 @@ impl RelayedAddr {
     pub fn worker(self, workers: u16) -> WorkerId {
         WorkerId(self.0.port() / 2 % workers.max(1))
     }
+
+    /// All port numbers for which [`RelayedAddr::worker`] says `worker`, in order. Others are not looked at.
+    pub(crate) fn ports_of(worker: WorkerId, workers: u16) -> impl Iterator<Item = u16> + Clone {
+        let pairs = (worker.0..=u16::MAX / 2).step_by(workers.max(1).into());
+        pairs.flat_map(|pair| [2 * pair, 2 * pair + 1])
+    }
 }
 
 impl PeerAddr {
@@ -111,3 +138,25 @@ impl Prefix {
 
 /// The bit of a [`ListenerId`] that says stream.
 const STREAM: u8 = 0x80;
+
+/// The one that says DTLS.
+const DTLS: u8 = 0x40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_among_those_of_its_worker_once() {
+        for workers in [1, 2, 3, 512, u16::MAX] {
+            let mut seen = vec![0; 1 << 16];
+            for worker in (0..workers).map(WorkerId) {
+                for port in RelayedAddr::ports_of(worker, workers) {
+                    assert_eq!(RelayedAddr(([0, 0, 0, 0], port).into()).worker(workers), worker);
+                    seen[usize::from(port)] += 1;
+                }
+            }
+            assert!(seen.iter().all(|count| *count == 1), "of {workers} workers");
+        }
+    }
+}

@@ -15,7 +15,8 @@ impl Algorithms {
     /// An offer of these in whatever order; of MD5 where there are none.
     pub(crate) fn new(algorithms: &[PasswordAlgorithm]) -> Self {
         let mut offered = algorithms.to_vec();
-        //= RFC 8489 §9.2.4: it can list them in preferential order
+        //= RFC 8489 §9.2.4: "The server MAY support alternate password algorithms, in which case it can list
+        //= them in preferential order in a PASSWORD-ALGORITHMS attribute"
         // A client takes the first that it knows (§9.2.5): with MD5 in front none would take SHA-256.
         offered.sort_unstable_by(|a, b| b.cmp(a));
         offered.dedup();
@@ -36,11 +37,16 @@ impl Algorithms {
     pub(crate) fn chosen(&self, message: &Message<'_>) -> Option<(PasswordAlgorithm, Integrity)> {
         let choice = message.find(AttributeType::PASSWORD_ALGORITHM);
         let (algorithm, signs) = match (choice, message.find(AttributeType::PASSWORD_ALGORITHMS)) {
-            //= RFC 8489 §9.2.4: if the request contains neither, then it is processed as though
-            //= PASSWORD-ALGORITHM were MD5; in that case MESSAGE-INTEGRITY must be used in the answer
+            //= RFC 8489 §9.2.4: "If the request contains neither the PASSWORD-ALGORITHMS nor the
+            //= PASSWORD-ALGORITHM algorithm, then the request is processed as though PASSWORD-ALGORITHM were
+            //= MD5"
+            //= RFC 8489 §9.2.4: "In that case, the MESSAGE-INTEGRITY attribute MUST be used instead of the
+            //= MESSAGE-INTEGRITY-SHA256 attribute"
             (None, None) => (PasswordAlgorithm::Md5, Integrity::Sha1),
-            //= RFC 8489 §9.2.4: otherwise, unless both are present, PASSWORD-ALGORITHMS matches the value
-            //= sent with this nonce, and PASSWORD-ALGORITHM matches one of its entries: 400
+            //= RFC 8489 §9.2.4: "Otherwise, unless (1) PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS are both
+            //= present, (2) PASSWORD-ALGORITHMS matches the value sent in the response that sent this NONCE,
+            //= and (3) PASSWORD-ALGORITHM matches one of the entries in PASSWORD-ALGORITHMS, the server MUST
+            //= generate an error response with an error code of 400 (Bad Request)"
             (Some(choice), Some(told)) => {
                 let offered = self.offered.iter().copied().map(Some);
                 let legal = !self.value.is_empty() && PasswordAlgorithms::new(told).eq(offered);

@@ -10,12 +10,14 @@ use stun_wire::{AddressFamily, ChannelNumber, ErrorCode, IntegrityKey, Transacti
 
 use crate::address::{FiveTuple, PeerAddr, Prefix, RelayedAddr};
 use crate::bandwidth::Meter;
+use crate::connections::Connections;
 use crate::credentials::{Identity, SessionId, Side};
 use crate::directory::Heard;
 use crate::limits::{
     CHANNEL_LIFETIME, PEERINGS_MAX, PEERINGS_OFFERED_MAX, PERMISSION_LIFETIME, PERMISSIONS_MAX,
     ROUTE_ASK_INTERVAL,
 };
+use crate::pace::Pace;
 use crate::peerings::{Channel, Peering, Peerings};
 use crate::policy::{PeerPolicy, PeerVerdict, Scope};
 use crate::reservations::Token;
@@ -50,7 +52,13 @@ pub(crate) struct Allocation {
     /// The network it was made from, for which it counts wherever it moves.
     pub(crate) prefix: Prefix,
     /// When it made its last offer.
-    offered: Duration,
+    told: Duration,
+    /// Where it relays TCP: its connections.
+    pub(crate) tcp: Option<Box<Connections>>,
+    /// Since when it is there.
+    pub(crate) made: Duration,
+    /// Of the requests of its client.
+    pub(crate) pace: Pace,
 }
 
 impl Allocation {
@@ -61,7 +69,7 @@ impl Allocation {
         key: IntegrityKey,
         heard: Heard,
     ) -> Self {
-        let NewAllocation { tuple, relayed, expires, made_by, relay } = request;
+        let NewAllocation { tuple, relayed, made, expires, made_by, relay } = request;
         Self {
             meter: None,
             heard_s: 0,
@@ -79,7 +87,10 @@ impl Allocation {
             reserved: None,
             lacks: None,
             prefix: Prefix::of(tuple.client),
-            offered: Duration::ZERO,
+            told: Duration::ZERO,
+            tcp: None,
+            made,
+            pace: Pace::default(),
         }
     }
 
@@ -133,14 +144,19 @@ impl Allocation {
         for peering in self.peerings.iter() {
             let tied = peering.channel.filter(|channel| channel.is_tied(now));
             let Some(channel) = tied else { continue };
-            //= RFC 8656 §12.2: the channel number is not currently bound to a different transport address;
-            //= the transport address is not currently bound to a different channel number
+            //= RFC 8656 §12.2: "The channel number is not currently bound to a different transport address
+            //= (same transport address is OK); ... The transport address is not currently bound to a
+            //= different channel number"
             if (channel.number == number) != (peering.peer == peer) {
                 return Err(ErrorCode::BadRequest);
             }
         }
-        self.permit(peer.0.ip(), now)?;
+        // A refusal changes nothing: the places come first.
+        if !self.has_room_for(&[peer.0.ip()], now) {
+            return Err(ErrorCode::InsufficientCapacity);
+        }
         let at = self.peering(peer, via, now).ok_or(ErrorCode::InsufficientCapacity)?;
+        self.permit(peer.0.ip(), now)?;
         self.peerings.at_mut(at).channel = Some(Channel { number, expires: now + CHANNEL_LIFETIME });
         Ok(at)
     }
@@ -156,8 +172,8 @@ impl Allocation {
         (self.peerings.len() < PEERINGS_MAX).then(|| self.peerings.push(Peering::new(peer, via)))
     }
 
-    /// Takes the way that another allocation offers; `None` where it is a stranger's and there are many, or
-    /// where a newer offer was faster.
+    /// Takes the way that another allocation offers; `None` where it is a stranger's and there are many,
+    /// where the rules have closed the way to it, or where a newer offer was faster.
     pub(crate) fn take_offer(&mut self, offer: &Offer, now: Duration) -> Option<usize> {
         let peer = offer.owner.as_peer();
         let at = match self.find_peer(peer) {
@@ -173,7 +189,7 @@ impl Allocation {
             }
         };
         let peering = self.peerings.at_mut(at);
-        if offer.made < peering.made {
+        if offer.made < peering.made || peering.via == PeerVerdict::Refused {
             return None;
         }
         peering.route = Some(offer.route);
@@ -181,10 +197,35 @@ impl Allocation {
         Some(at)
     }
 
-    /// The time of its next offer: now, and later than that of the last.
-    pub(crate) fn stamp(&mut self, now: Duration) -> Duration {
-        self.offered = now.max(self.offered + Duration::from_nanos(1));
-        self.offered
+    /// Forgets the permissions of addresses of which this is false.
+    pub(crate) fn keep_permissions(&mut self, may: impl Fn(IpAddr) -> bool) {
+        self.permissions.retain(|permission| may(permission.ip));
+    }
+
+    /// From now on the peer at `at` is reached by this way. Where that is none, its channel and its route
+    /// end; the channel's number and the peer stay tied as after any end.
+    pub(crate) fn reroute(&mut self, at: usize, via: PeerVerdict, now: Duration) {
+        let peering = self.peerings.at_mut(at);
+        peering.via = via;
+        if via == PeerVerdict::Refused {
+            peering.route = None;
+            if let Some(channel) = &mut peering.channel {
+                channel.expires = channel.expires.min(now);
+            }
+        }
+    }
+
+    /// Notes that the peer at `at` is told until when it may send, in the past: not at all. Returns the time
+    /// of this offer: now, and later than that of the last.
+    pub(crate) fn tell(&mut self, at: usize, deadline: Duration, now: Duration) -> Duration {
+        self.peerings.at_mut(at).offered = deadline;
+        self.told = now.max(self.told + Duration::from_nanos(1));
+        self.told
+    }
+
+    /// Notes that the peer at `at` has no way to the client any more.
+    pub(crate) fn forget_offer(&mut self, at: usize) {
+        self.peerings.at_mut(at).offered = Duration::ZERO;
     }
 
     /// Notes that the peer at `at` is being asked for a route; `false` where that was done a moment ago.
@@ -204,6 +245,12 @@ impl Allocation {
             self.heard_s = second;
             self.heard.store(second, Ordering::Relaxed);
         }
+    }
+
+    /// Whether this second's packets have been noted.
+    #[cfg(debug_assertions)]
+    pub(crate) fn was_heard(&self, now: Duration) -> bool {
+        u64::from(self.heard_s) == now.as_secs()
     }
 
     /// When the permission for `ip` ends, if it still holds.
@@ -234,9 +281,14 @@ impl Allocation {
         self.peerings.at(at)
     }
 
+    /// The places of all peerings.
+    pub(crate) fn places(&self) -> std::ops::Range<usize> {
+        0..self.peerings.len()
+    }
+
     /// The places of all peerings that go by a route.
     pub(crate) fn routed(&self) -> impl Iterator<Item = usize> {
-        (0..self.peerings.len()).filter(|&at| self.peerings.at(at).via != PeerVerdict::Outside)
+        self.places().filter(|&at| self.peerings.at(at).via.goes_by_route())
     }
 
     pub(crate) fn scope(&self) -> Scope {
@@ -250,6 +302,16 @@ impl Allocation {
 
     pub(crate) fn family(&self) -> AddressFamily {
         AddressFamily::of(self.relayed.0.ip())
+    }
+
+    /// How much longer than it was told the peer at `at` may send. All of it, where what it was told is over.
+    pub(crate) fn news_for(&self, at: usize, now: Duration) -> Duration {
+        let (until, told) = (self.route_for(at, now).deadline, self.peerings.at(at).offered);
+        match (now < until, now < told) {
+            (true, false) => Duration::MAX,
+            (false, false) => Duration::ZERO,
+            (_, true) => until.abs_diff(told),
+        }
     }
 
     /// The way to this client for packets of the peer at `at`, as it is at this moment.
@@ -268,13 +330,14 @@ impl Allocation {
 pub(crate) struct NewAllocation {
     pub(crate) tuple: FiveTuple,
     pub(crate) relayed: RelayedAddr,
+    pub(crate) made: Duration,
     pub(crate) expires: Duration,
     pub(crate) made_by: TransactionId,
     pub(crate) relay: RelaySocket,
 }
 
 /// The socket behind a relayed address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RelaySocket {
     /// A closed relay's address is a number only.
     None,
@@ -295,4 +358,56 @@ impl RelaySocket {
 struct Permission {
     ip: IpAddr,
     expires: Duration,
+}
+
+/// What the list of all allocations takes for one.
+pub(crate) const ALLOCATION_BYTES: usize = size_of::<(usize, Allocation)>();
+
+/// What an allocation's list takes for one permission.
+pub(crate) const PERMISSION_BYTES: usize = size_of::<Permission>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::{ClientAddr, ListenerId, LocalIp};
+
+    fn tuple(port: u16) -> FiveTuple {
+        FiveTuple {
+            client: ClientAddr(([198, 51, 100, 7], port).into()),
+            local: LocalIp("192.0.2.1".parse().unwrap()),
+            listener: ListenerId(0),
+        }
+    }
+
+    fn relayed(port: u16) -> RelayedAddr {
+        RelayedAddr(([192, 0, 2, 1], port).into())
+    }
+
+    #[test]
+    fn an_offer_that_was_overtaken_by_a_newer_one_changes_nothing() {
+        let new = NewAllocation {
+            tuple: tuple(1),
+            relayed: relayed(5000),
+            made: Duration::ZERO,
+            expires: Duration::from_secs(600),
+            made_by: TransactionId([0; 12]),
+            relay: RelaySocket::None,
+        };
+        let key = IntegrityKey::short_term(b"");
+        let mut allocation =
+            Allocation::new(new, Identity::User(0), PeerPolicy::Appliance, key, Heard::default());
+        let offer = |port, made_s| Offer {
+            owner: relayed(5001),
+            scope: Scope::Anyone,
+            from: relayed(5000),
+            route: Route { to: tuple(port), channel: None, deadline: Duration::from_secs(300) },
+            made: Duration::from_secs(made_s),
+            wants_answer: false,
+        };
+        // The partner has moved from its second port to its third: what it said before comes last.
+        let at = allocation.take_offer(&offer(2, 1), Duration::ZERO).unwrap();
+        assert_eq!(allocation.take_offer(&offer(3, 3), Duration::ZERO), Some(at));
+        assert_eq!(allocation.take_offer(&offer(2, 2), Duration::ZERO), None);
+        assert_eq!(allocation.at(at).route, Some(offer(3, 3).route));
+    }
 }

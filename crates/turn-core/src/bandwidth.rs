@@ -61,10 +61,7 @@ impl Bandwidth {
         let bytes = (payload_bytes + DATAGRAM_OVERHEAD_BYTES) as u64;
         let now_ns = nanoseconds(now);
         if self.limits.session_bps != 0 {
-            let bucket = match direction {
-                Direction::Sent => &meter.sent,
-                Direction::Received => &meter.received,
-            };
+            let bucket = meter.bucket(direction);
             let cost_ns = time_of(bytes, self.limits.session_bps);
             if !bucket.take(now_ns, cost_ns, SESSION_BURST) {
                 return Err(DropReason::OverSessionRate);
@@ -81,6 +78,40 @@ impl Bandwidth {
         }
         Ok(())
     }
+
+    /// The same for bytes that are there and will be sent: how long it takes until more may follow.
+    fn charge(&self, meter: &Meter, direction: Direction, bytes: usize, now: Duration) -> Duration {
+        let (bytes, now_ns) = (bytes as u64, nanoseconds(now));
+        let mut rest_ns = 0;
+        if self.limits.session_bps != 0 {
+            let bucket = meter.bucket(direction);
+            rest_ns = bucket.overdraw(now_ns, time_of(bytes, self.limits.session_bps), SESSION_BURST);
+        }
+        if self.limits.total_bps != 0 {
+            let spenders = self.census.count(meter, now);
+            let cost_ns = time_of(bytes, self.limits.total_bps);
+            let share_ns = meter.share.overdraw(now_ns, cost_ns.saturating_mul(spenders), SHARE_BURST);
+            let depth = if share_ns == 0 { TOTAL_BURST } else { TOTAL_BURST / 2 };
+            rest_ns = rest_ns.max(self.total.overdraw(now_ns, cost_ns, depth));
+        }
+        Duration::from_nanos(rest_ns)
+    }
+}
+
+/// What the bytes of a TCP connection are charged to. They can't be lost, so their reader rests instead.
+#[derive(Clone)]
+pub struct Toll {
+    pub(crate) bandwidth: Arc<Bandwidth>,
+    pub(crate) meter: Option<Arc<Meter>>,
+}
+
+impl Toll {
+    /// Charges bytes that were read, at a time since start; returns how long to read no more that way.
+    pub fn charge(&self, direction: Direction, bytes: usize, now: Duration) -> Duration {
+        self.meter
+            .as_ref()
+            .map_or(Duration::ZERO, |meter| self.bandwidth.charge(meter, direction, bytes, now))
+    }
 }
 
 /// What one side of a session, or one allocation of a static user, has used.
@@ -94,10 +125,28 @@ pub(crate) struct Meter {
     counted_s: AtomicU32,
 }
 
+impl Meter {
+    /// When all that was used has come back.
+    pub(crate) fn full_at(&self) -> Duration {
+        let buckets = [&self.sent, &self.received, &self.share];
+        let full_at = buckets.map(|bucket| bucket.0.load(Ordering::Relaxed));
+        Duration::from_nanos(full_at.into_iter().max().unwrap_or(0))
+    }
+
+    const fn bucket(&self, direction: Direction) -> &Bucket {
+        match direction {
+            Direction::Sent => &self.sent,
+            Direction::Received => &self.received,
+        }
+    }
+}
+
 /// Which way a payload goes, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// From the client.
     Sent,
+    /// To the client.
     Received,
 }
 
@@ -115,6 +164,14 @@ impl Bucket {
             (full_at - now_ns < nanoseconds(depth)).then(|| full_at.saturating_add(cost_ns))
         });
         taken.is_ok()
+    }
+
+    /// Takes `cost_ns` in any case; returns how long it takes until less than `depth` is missing.
+    fn overdraw(&self, now_ns: u64, cost_ns: u64, depth: Duration) -> u64 {
+        let add = |full_at: u64| full_at.max(now_ns).saturating_add(cost_ns);
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| Some(add(full_at)));
+        let full_at = add(before.expect("every time has a later one"));
+        full_at.saturating_sub(now_ns).saturating_sub(nanoseconds(depth))
     }
 }
 
@@ -218,6 +275,27 @@ mod tests {
         assert_eq!(spend(Direction::Sent), Ok(()));
         assert_eq!(spend(Direction::Sent), Err(DropReason::OverSessionRate));
         assert_eq!(spend(Direction::Received), Ok(()));
+    }
+
+    #[test]
+    fn row_97_a_stream_rests_until_it_is_within_its_rate_again() {
+        // 100,000 bytes a second.
+        for limits in [
+            BandwidthLimits { session_bps: 800_000, total_bps: 0 },
+            BandwidthLimits { session_bps: 0, total_bps: 800_000 },
+        ] {
+            let bandwidth = Arc::new(Bandwidth::new(limits));
+            let toll = Toll { meter: bandwidth.meter(), bandwidth };
+            let (mut now, mut sent) = (Duration::ZERO, 0);
+            while now < Duration::from_secs(100) {
+                sent += 16_384_u64;
+                now += toll.charge(Direction::Sent, 16_384, now);
+            }
+            assert!(sent.abs_diff(10_000_000) < 200_000, "{sent}");
+        }
+        let bandwidth = Arc::new(Bandwidth::new(BandwidthLimits::default()));
+        let free = Toll { meter: bandwidth.meter(), bandwidth };
+        assert_eq!(free.charge(Direction::Received, 1 << 30, Duration::ZERO), Duration::ZERO);
     }
 
     #[test]

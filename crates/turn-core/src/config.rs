@@ -33,6 +33,9 @@ pub struct Config {
     /// How clients may make keys from passwords; MD5 where there are none. With SHA-256 a challenge grows by
     /// 20 bytes, and without MD5 no browser can use the relay.
     pub password_algorithms: Vec<PasswordAlgorithm>,
+    /// Nonces ask clients to send USERHASH in place of USERNAME. For servers whose users are all static: no
+    /// others are found by hash.
+    pub username_anonymity: bool,
     /// Where holders of session credentials may send.
     pub session_peers: PeerPolicy,
     /// Secrets shared with other software; who holds one may send to public addresses. Several are for
@@ -55,6 +58,9 @@ pub struct Config {
     pub old_channels: bool,
     /// Whether clients with real relay sockets are told of ICMP errors.
     pub icmp: bool,
+    /// Whether every credential whose peers are `public` may relay TCP, RFC 6062; otherwise only users that
+    /// [`StaticUser::with_tcp`] says so of.
+    pub tcp: bool,
     /// The key to mobility tickets, the same for all workers; `None`: allocations do not move.
     pub mobility: Option<TicketKey>,
     /// The longest lifetime that a client may ask for; not below

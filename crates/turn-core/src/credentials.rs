@@ -92,6 +92,7 @@ pub struct StaticUser {
     md5: IntegrityKey,
     sha256: IntegrityKey,
     peers: PeerPolicy,
+    tcp: bool,
 }
 
 impl StaticUser {
@@ -100,7 +101,13 @@ impl StaticUser {
         let (name, realm, password) = (name.as_bytes(), realm.as_bytes(), password.as_bytes());
         let key = |algorithm| IntegrityKey::long_term(algorithm, name, realm, password);
         let (md5, sha256) = (key(PasswordAlgorithm::Md5), key(PasswordAlgorithm::Sha256));
-        Self { userhash: userhash(name, realm), md5, sha256, peers }
+        Self { userhash: userhash(name, realm), md5, sha256, peers, tcp: false }
+    }
+
+    /// The same user, who may relay TCP too, RFC 6062. It means nothing unless its peers are `public`.
+    pub const fn with_tcp(mut self) -> Self {
+        self.tcp = true;
+        self
     }
 
     const fn key(&self, algorithm: PasswordAlgorithm) -> &IntegrityKey {
@@ -159,8 +166,11 @@ pub(crate) struct Credentials {
     session_peers: PeerPolicy,
     shared_secrets: Vec<SharedSecret>,
     users: Vec<StaticUser>,
+    /// Whether all may relay TCP whose peers are `public`.
+    tcp: bool,
     user_by_hash: BTreeMap<[u8; 32], u16>,
-    nobody: IntegrityKey,
+    /// In the place of users who are not there, and kept as they are.
+    nobody: StaticUser,
 }
 
 impl Credentials {
@@ -171,11 +181,18 @@ impl Credentials {
         session_peers: PeerPolicy,
         shared_secrets: Vec<SharedSecret>,
         users: Vec<StaticUser>,
+        tcp: bool,
         random: [u8; 16],
     ) -> Self {
         let user_by_hash = (0..).zip(&users).map(|(index, user)| (user.userhash, index)).collect();
-        let nobody = IntegrityKey::short_term(&random);
-        Self { realm, session_key, session_peers, shared_secrets, users, user_by_hash, nobody }
+        let password = URL_SAFE_NO_PAD.encode(random);
+        let nobody = StaticUser::new("", &realm, &password, session_peers);
+        Self { realm, session_key, session_peers, shared_secrets, users, tcp, user_by_hash, nobody }
+    }
+
+    /// Takes other shared secrets in the place of those it has.
+    pub(crate) fn replace_shared_secrets(&mut self, secrets: &[SharedSecret]) {
+        self.shared_secrets = secrets.to_vec();
     }
 
     pub(crate) fn realm(&self) -> &str {
@@ -197,11 +214,15 @@ impl Credentials {
             }
             Claim::Hash(hash) => *hash,
         };
+        // Read before it is known whether it matters: a user's name takes as long as nobody's.
+        let expires_unix_s = match claim {
+            Claim::Name(username) => expiry_of(username).filter(|_| !self.shared_secrets.is_empty()),
+            Claim::Hash(_) => None,
+        };
         if let Some(index) = self.user_by_hash.get(&hash) {
             return Some(Identity::User(*index));
         }
-        let Claim::Name(username) = claim else { return None };
-        let expires_unix_s = expiry_of(username).filter(|_| !self.shared_secrets.is_empty())?;
+        let expires_unix_s = expires_unix_s?;
         let name = NameDigest(*hash.first_chunk().expect("a hash of 32 bytes"));
         Some(Identity::Shared { name, expires_unix_s })
     }
@@ -231,7 +252,7 @@ impl Credentials {
                 return keys.find(fits);
             }
             // Only a name is ever a session's or a shared secret's.
-            (Some(_), Claim::Hash(_)) | (None, _) => self.nobody.clone(),
+            (Some(_), Claim::Hash(_)) | (None, _) => self.nobody.key(algorithm).clone(),
         };
         fits(&key).then_some(key)
     }
@@ -243,6 +264,20 @@ impl Credentials {
             Identity::User(index) => self.users[usize::from(index)].peers,
             Identity::Shared { .. } => PeerPolicy::Public,
         }
+    }
+
+    /// Whether an identity may have TCP allocations.
+    pub(crate) fn may_relay_tcp(&self, identity: Identity) -> bool {
+        let is_told = match identity {
+            Identity::User(index) => self.users[usize::from(index)].tcp,
+            Identity::Session { .. } | Identity::Shared { .. } => false,
+        };
+        (self.tcp || is_told) && self.peers(identity) == PeerPolicy::Public
+    }
+
+    /// Whether anybody may; the methods of TCP allocations do not exist otherwise.
+    pub(crate) fn relay_tcp(&self) -> bool {
+        self.tcp || self.users.iter().any(|user| user.tcp)
     }
 }
 
@@ -281,7 +316,7 @@ mod tests {
         let user = StaticUser::new("user", "ginnel", "password", PeerPolicy::Public);
         let secrets = vec![SharedSecret::new(b"old"), SharedSecret::new(b"new")];
         let (key, peers) = (SessionKey::new([1; 32]), PeerPolicy::Partner);
-        Credentials::new("ginnel".into(), key, peers, secrets, vec![user], [2; 16])
+        Credentials::new("ginnel".into(), key, peers, secrets, vec![user], false, [2; 16])
     }
 
     /// The key that proves a user name by whatever password it has here.

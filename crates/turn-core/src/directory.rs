@@ -1,17 +1,20 @@
 //! What all workers know together: who holds how many allocations. Not routes, which workers make by asking
 //! the worker that a relayed address names; and never touched on a packet's way.
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use stun_wire::ErrorCode;
 
 use crate::address::{FiveTuple, Prefix, RelayedAddr, WorkerId};
 use crate::bandwidth::{Bandwidth, BandwidthLimits, Meter};
 use crate::credentials::{SessionId, Side};
 use crate::keyed::{Keyed, KeyedMap};
+use crate::limits::{RELAYED_IPS_MAX, RESTING_SIDES_MAX};
 use crate::reservations::Reservations;
 
 /// The limits of the configuration that hold across workers; 0 is no limit.
@@ -31,11 +34,19 @@ pub struct Directory {
     limits: AllocationLimits,
     bandwidth: Arc<Bandwidth>,
     sides: KeyedMap<(SessionId, Side), Holdings>,
+    /// Sides that held nothing at some time, and when what they had used would have come back: who makes
+    /// its allocation anew gets no full bucket with it.
+    resting: VecDeque<(Duration, (SessionId, Side))>,
     prefixes: KeyedMap<Prefix, u32>,
     total: u32,
     reservations: Reservations,
     /// 5-tuples of clients that have moved to another worker and are still heard there: who serves them.
     away: KeyedMap<FiveTuple, WorkerId>,
+    /// Relayed addresses on which TCP is listened for: one client may connect to another's.
+    listening: IndexSet<RelayedAddr, Keyed>,
+    /// Addresses of ours that a relayed address has, or had once: a client that asks for one of them learns
+    /// no more than it was told.
+    relayed_at: IndexSet<IpAddr, Keyed>,
 }
 
 impl Directory {
@@ -46,10 +57,13 @@ impl Directory {
             limits,
             bandwidth: Arc::new(Bandwidth::new(bandwidth)),
             sides: IndexMap::with_hasher(keyed),
+            resting: VecDeque::new(),
             prefixes: IndexMap::with_hasher(keyed),
             total: 0,
             reservations: Reservations::new(keyed),
             away: IndexMap::with_hasher(keyed),
+            listening: IndexSet::with_hasher(keyed),
+            relayed_at: IndexSet::with_hasher(keyed),
         }
     }
 
@@ -57,7 +71,8 @@ impl Directory {
     ///
     /// # Errors
     /// 486 where its network has as many as it may, 508 where the appliance has.
-    pub(crate) fn admit(&mut self, claim: Claim<'_>) -> Result<Admitted, ErrorCode> {
+    pub(crate) fn admit(&mut self, claim: Claim<'_>, now: Duration) -> Result<Admitted, ErrorCode> {
+        self.forget_rested(now);
         let more = u32::try_from(claim.relayed.len()).expect("one or two");
         let of_prefix = self.prefixes.get(&claim.prefix).copied().unwrap_or(0);
         if is_exceeded(self.limits.per_prefix, of_prefix + more) || is_exceeded(self.limits.per_side, more) {
@@ -71,14 +86,15 @@ impl Directory {
         let Some(side) = claim.side else {
             return Ok(Admitted { gives_way: Vec::new(), meter: self.bandwidth.meter() });
         };
-        let side = self
-            .sides
-            .entry(side)
-            .or_insert_with(|| Holdings { held: Vec::new(), meter: self.bandwidth.meter() });
+        let side = self.sides.entry(side).or_insert_with(|| Holdings {
+            held: Vec::new(),
+            meter: self.bandwidth.meter(),
+            is_resting: false,
+        });
         let mut gives_way = Vec::new();
         while is_exceeded(self.limits.per_side, u32::try_from(side.held.len()).unwrap_or(u32::MAX) + more) {
             let Some(at) = longest_silent(&side.held) else { break };
-            gives_way.push(side.held.swap_remove(at).relayed);
+            gives_way.push(side.held.remove(at).relayed);
         }
         let new = claim.relayed.iter();
         side.held.extend(new.map(|(relayed, heard)| Holding { relayed: *relayed, heard: Arc::clone(heard) }));
@@ -86,7 +102,13 @@ impl Directory {
     }
 
     /// Counts one allocation less.
-    pub(crate) fn release(&mut self, side: Option<(SessionId, Side)>, prefix: Prefix, relayed: RelayedAddr) {
+    pub(crate) fn release(
+        &mut self,
+        side: Option<(SessionId, Side)>,
+        prefix: Prefix,
+        relayed: RelayedAddr,
+        now: Duration,
+    ) {
         self.total -= 1;
         if let Some(count) = self.prefixes.get_mut(&prefix) {
             *count -= 1;
@@ -97,9 +119,8 @@ impl Directory {
         let Some(side) = side else { return };
         if let Some(holdings) = self.sides.get_mut(&side) {
             holdings.held.retain(|holding| holding.relayed != relayed);
-            if holdings.held.is_empty() {
-                self.sides.swap_remove(&side);
-            }
+            self.rest(side, now);
+            self.forget_rested(now);
         }
     }
 
@@ -121,6 +142,25 @@ impl Directory {
         &mut self.away
     }
 
+    /// The relayed addresses on which TCP is listened for.
+    pub(crate) const fn listening(&mut self) -> &mut IndexSet<RelayedAddr, Keyed> {
+        &mut self.listening
+    }
+
+    /// A relayed address has this IP. At the limit, which takes a machine whose addresses change for years,
+    /// all are learnt anew.
+    pub(crate) fn relay_at(&mut self, ip: IpAddr) {
+        if self.relayed_at.len() >= RELAYED_IPS_MAX {
+            self.relayed_at.clear();
+        }
+        self.relayed_at.insert(ip);
+    }
+
+    /// Whether a relayed address has, or had, this IP.
+    pub(crate) fn relays_at(&self, ip: IpAddr) -> bool {
+        self.relayed_at.contains(&ip)
+    }
+
     /// What everybody's packets are charged to.
     pub(crate) fn bandwidth(&self) -> Arc<Bandwidth> {
         Arc::clone(&self.bandwidth)
@@ -134,10 +174,47 @@ impl Directory {
         Some(Duration::from_secs(u64::from(seconds)))
     }
 
-    /// Whether nothing is counted any more, in any map.
+    /// Whether nothing is counted any more, in any map. What a side has used may be remembered.
     pub fn is_empty(&self) -> bool {
-        let counted = self.sides.len() + self.prefixes.len();
-        self.total == 0 && counted == 0 && self.away.is_empty() && self.reservations.is_empty()
+        let holds_nothing = self.sides.values().all(|side| side.held.is_empty());
+        let counted = self.prefixes.len() + self.listening.len();
+        let is_nobody_here = self.total == 0 && counted == 0 && holds_nothing;
+        is_nobody_here && self.away.is_empty() && self.reservations.is_empty()
+    }
+
+    /// Forgets a side that holds nothing, or remembers it until its bucket is full.
+    fn rest(&mut self, side: (SessionId, Side), now: Duration) {
+        let Some(holdings) = self.sides.get_mut(&side) else { return };
+        if !holdings.held.is_empty() || holdings.is_resting {
+            return;
+        }
+        match holdings.meter.as_ref().map(|meter| meter.full_at()).filter(|full_at| now < *full_at) {
+            Some(full_at) => {
+                holdings.is_resting = true;
+                self.resting.push_back((full_at, side));
+            }
+            None => {
+                self.sides.swap_remove(&side);
+            }
+        }
+    }
+
+    /// Forgets the sides that have rested long enough, and where there are too many the first.
+    fn forget_rested(&mut self, now: Duration) {
+        while let Some(&(until, side)) = self.resting.front() {
+            let is_one_too_many = self.resting.len() > RESTING_SIDES_MAX;
+            if now < until && !is_one_too_many {
+                return;
+            }
+            self.resting.pop_front();
+            let Some(holdings) = self.sides.get_mut(&side) else { continue };
+            holdings.is_resting = false;
+            if is_one_too_many && holdings.held.is_empty() {
+                self.sides.swap_remove(&side);
+            } else {
+                self.rest(side, now);
+            }
+        }
     }
 }
 
@@ -162,8 +239,11 @@ pub(crate) type Heard = Arc<AtomicU32>;
 
 /// The allocations of a side and what their packets are charged to.
 struct Holdings {
+    /// In the order in which they were made.
     held: Vec<Holding>,
     meter: Option<Arc<Meter>>,
+    /// Whether it stands in the directory's queue.
+    is_resting: bool,
 }
 
 /// One allocation of a side.
@@ -176,6 +256,7 @@ const fn is_exceeded(limit: u32, count: u32) -> bool {
     limit != 0 && count > limit
 }
 
+/// Of several the oldest.
 fn longest_silent(held: &[Holding]) -> Option<usize> {
     (0..held.len()).min_by_key(|&at| held[at].heard.load(Ordering::Relaxed))
 }
@@ -184,6 +265,7 @@ fn longest_silent(held: &[Holding]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::address::ClientAddr;
+    use crate::bandwidth::Direction;
 
     fn directory(per_side: u32, per_prefix: u32, total: u32) -> Directory {
         let limits = AllocationLimits { per_side, per_prefix, total };
@@ -210,7 +292,7 @@ mod tests {
             prefix: prefix(client),
             relayed: &[(relayed(port), Arc::new(AtomicU32::new(heard_s)))],
         };
-        directory.admit(claim).map(|admitted| admitted.gives_way)
+        directory.admit(claim, Duration::ZERO).map(|admitted| admitted.gives_way)
     }
 
     #[test]
@@ -239,7 +321,7 @@ mod tests {
             admit(&mut directory, None, "[2001:db8:1::1]:1", 5004, 0),
             Err(ErrorCode::InsufficientCapacity)
         );
-        directory.release(None, prefix("198.51.100.9:9"), relayed(5000));
+        directory.release(None, prefix("198.51.100.9:9"), relayed(5000), Duration::ZERO);
         assert_eq!(admit(&mut directory, None, "198.51.100.3:1", 5005, 0), none);
     }
 
@@ -251,8 +333,49 @@ mod tests {
         }
         for port in 5000..5010 {
             assert!(!directory.is_empty());
-            directory.release(Some((SessionId([1; 16]), Side::A)), prefix("198.51.100.1:1"), relayed(port));
+            let side = Some((SessionId([1; 16]), Side::A));
+            directory.release(side, prefix("198.51.100.1:1"), relayed(port), Duration::ZERO);
         }
-        assert!(directory.is_empty());
+        assert!(directory.is_empty() && directory.sides.is_empty());
+    }
+
+    #[test]
+    fn row_97_what_a_side_has_used_is_remembered_until_it_has_come_back_and_within_bounds() {
+        let limits = AllocationLimits { per_side: 0, per_prefix: 0, total: 0 };
+        let limited = BandwidthLimits { session_bps: 800_000, total_bps: 0 };
+        let mut directory = Directory::new(limits, limited, (1, 2));
+        let prefix = prefix("198.51.100.1:1");
+        let side = |number: usize| {
+            let mut session = [0; 16];
+            session[..8].copy_from_slice(&number.to_be_bytes());
+            (SessionId(session), Side::A)
+        };
+        // Comes, sends what it may at once, and goes. Whether what it may was all of a bucket.
+        let come_and_go = |directory: &mut Directory, number: usize, now: Duration| {
+            let heard = Heard::default();
+            let claim = Claim { side: Some(side(number)), prefix, relayed: &[(relayed(5000), heard)] };
+            let meter = directory.admit(claim, now).map(|admitted| admitted.meter);
+            let meter = meter.expect("there is room").expect("there is a limit");
+            let bandwidth = directory.bandwidth();
+            let sent = (0..60).filter(|_| bandwidth.spend(&meter, Direction::Sent, 968, now).is_ok());
+            let sent = sent.count();
+            directory.release(Some(side(number)), prefix, relayed(5000), now);
+            sent
+        };
+        let (begin, tenth) = (Duration::from_secs(1000), Duration::from_millis(100));
+        assert_eq!(come_and_go(&mut directory, 0, begin), 50);
+        for tenths in 1..100 {
+            assert_eq!(come_and_go(&mut directory, 0, begin + tenths * tenth), 10);
+            assert_eq!((directory.sides.len(), directory.resting.len()), (1, 1));
+            assert!(directory.is_empty());
+        }
+        assert_eq!(come_and_go(&mut directory, 0, begin + 200 * tenth), 50);
+        let end = begin + 300 * tenth;
+        for number in 0..2 * RESTING_SIDES_MAX {
+            assert_eq!(come_and_go(&mut directory, number, end), 50);
+            assert!(directory.sides.len() <= RESTING_SIDES_MAX);
+        }
+        come_and_go(&mut directory, 0, end + 10 * tenth);
+        assert_eq!((directory.sides.len(), directory.resting.len()), (1, 1));
     }
 }

@@ -76,7 +76,8 @@ impl Wishes {
         let change = match message.find(AttributeType::CHANGE_REQUEST) {
             None => 0,
             Some(&[_, _, _, flags]) => {
-                //= RFC 5780 §7.2: bit 29 asks for another IP address, bit 30 for another port
+                //= RFC 5780 §7.2: "The attribute is 32 bits long, although only two bits (A and B) are used"
+                // Bits 29 and 30 of the drawing there.
                 let bit = |flag: u8, of_place: usize| if flags & flag != 0 { of_place } else { 0 };
                 bit(0x04, CHANGE_IP) | bit(0x02, CHANGE_PORT)
             }
@@ -84,12 +85,15 @@ impl Wishes {
         };
         let port = match message.find(AttributeType::RESPONSE_PORT) {
             None => None,
-            //= RFC 5780 §7.5: a 16-bit port; RFC 8489 §14 pads it to 32 bits, which some count in
+            //= RFC 5780 §7.5: "RESPONSE-PORT is a 16-bit unsigned integer in network byte order followed by 2
+            //= bytes of padding"
+            // Some count the padding into the length.
             Some(&[high, low] | &[high, low, _, _]) => Some(u16::from_be_bytes([high, low])),
             Some(_) => return Err(ErrorCode::BadRequest),
         };
         let padding = message.find(AttributeType::PADDING).is_some();
-        //= RFC 5780 §6.1: who asks for both is refused, so that nobody gets padded answers unasked
+        //= RFC 5780 §6.1: "If the Request also contains the RESPONSE-PORT attribute the server MUST return an
+        //= error response of type 400"
         if padding && port.is_some() {
             return Err(ErrorCode::BadRequest);
         }

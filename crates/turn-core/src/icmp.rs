@@ -17,8 +17,8 @@ pub struct IcmpError {
 impl IcmpError {
     /// Whether clients are told of this type.
     pub(crate) const fn is_for_clients(self, family: AddressFamily) -> bool {
-        //= RFC 8656 §11.5: the type is either 3 or 11 for an ICMPv4 packet or either 1, 2, or 3 for an ICMPv6
-        //= packet
+        //= RFC 8656 §11.5: "the server verifies that the type is either 3 or 11 for an ICMPv4 [RFC0792]
+        //= packet or either 1, 2, or 3 for an ICMPv6 [RFC4443] packet"
         match family {
             AddressFamily::Ipv4 => matches!(self.kind, 3 | 11),
             AddressFamily::Ipv6 => matches!(self.kind, 1..=3),

@@ -18,15 +18,25 @@ pub(crate) struct Nonces {
 }
 
 impl Nonces {
-    /// With a cookie the nonces say that PASSWORD-ALGORITHMS comes with them, so that nobody on the way can
-    /// take it out unnoticed, RFC 8489 §9.2.1.
-    pub(crate) const fn new(key: [u8; 16], with_cookie: bool) -> Self {
-        Self { key, form: if with_cookie { &WITH_COOKIE } else { &PLAIN } }
+    /// The nonces tell these features, so that nobody on the way can hide one unnoticed, RFC 8489 §9.2.1.
+    pub(crate) const fn new(key: [u8; 16], features: Features) -> Self {
+        let form = match (features.password_algorithms, features.username_anonymity) {
+            (false, false) => &PLAIN,
+            (true, false) => &ALGORITHMS,
+            (false, true) => &ANONYMITY,
+            (true, true) => &BOTH,
+        };
+        Self { key, form }
     }
 
     /// The nonce of this moment for this client.
     pub(crate) fn issue(&self, mono: Duration, tuple: &FiveTuple) -> Nonce {
-        self.at_tick(tick(mono), tuple)
+        self.at_tick(mono.as_secs() / TICK_S, tuple)
+    }
+
+    /// How long each is.
+    pub(crate) const fn nonce_bytes(&self) -> usize {
+        self.form.nonce_bytes
     }
 
     /// Whether `nonce` was issued to this client within the last [`NONCE_LIFETIME`]. Costs one short MAC.
@@ -38,8 +48,10 @@ impl Nonces {
         {
             return false;
         }
-        let issued = u16::from_be_bytes([raw[0], raw[1]]);
-        let age = u64::from(tick(mono).wrapping_sub(issued));
+        let now = mono.as_secs() / TICK_S;
+        let age = u64::from((now as u16).wrapping_sub(u16::from_be_bytes([raw[0], raw[1]])));
+        // The only tick of late that ends in these 16 bits; an older one that does has another MAC.
+        let Some(issued) = now.checked_sub(age) else { return false };
         // A nonce is no secret and its MAC is bound to this sender: where two differ tells nobody anything,
         // but comparing all of it costs the same.
         let expected = self.at_tick(issued, tuple);
@@ -47,14 +59,14 @@ impl Nonces {
         differences == 0 && age <= NONCE_LIFETIME.as_secs() / TICK_S
     }
 
-    fn at_tick(&self, tick: u16, tuple: &FiveTuple) -> Nonce {
+    fn at_tick(&self, tick: u64, tuple: &FiveTuple) -> Nonce {
         let mut mac = SipHasher24::new_with_key(&self.key);
-        mac.write_u16(tick);
+        mac.write_u64(tick);
         tuple.hash(&mut mac);
         let mac = mac.finish128().as_bytes();
         let Form { cookie, raw_bytes, nonce_bytes } = *self.form;
         let mut raw = [0; RAW_BYTES_MAX];
-        raw[..2].copy_from_slice(&tick.to_be_bytes());
+        raw[..2].copy_from_slice(&(tick as u16).to_be_bytes());
         raw[2..raw_bytes].copy_from_slice(&mac[..raw_bytes - 2]);
         let mut text = [0; NONCE_BYTES_MAX];
         text[..cookie.len()].copy_from_slice(cookie);
@@ -63,6 +75,15 @@ impl Nonces {
             .expect("a form's sizes belong together");
         Nonce { text, length: nonce_bytes }
     }
+}
+
+/// The security features of RFC 8489 §18.1.
+#[derive(Clone, Copy)]
+pub(crate) struct Features {
+    /// Challenges come with PASSWORD-ALGORITHMS.
+    pub(crate) password_algorithms: bool,
+    /// Clients that know USERHASH are to send it in place of USERNAME.
+    pub(crate) username_anonymity: bool,
 }
 
 /// What stands in a NONCE attribute.
@@ -86,9 +107,12 @@ struct Form {
     nonce_bytes: usize,
 }
 
-/// The lowest 16 bits of the time in ticks.
-const fn tick(mono: Duration) -> u16 {
-    (mono.as_secs() / TICK_S) as u16
+impl Form {
+    /// The nonce cookie, RFC 8489 §9.2, and in base64 the 24 security feature bits: "password algorithms" is
+    /// bit 0 and the rightmost as erratum 6290 has it, "username anonymity" is bit 1.
+    const fn with_cookie(cookie: &'static [u8; 13]) -> Self {
+        Self { cookie, raw_bytes: 8, nonce_bytes: NONCE_BYTES_MAX }
+    }
 }
 
 /// 16 characters: an answer with it and a realm of six letters has 60 bytes.
@@ -96,25 +120,29 @@ static PLAIN: Form = Form { cookie: b"", raw_bytes: 12, nonce_bytes: 16 };
 
 /// 24 characters: an answer with it, the list of algorithms and the same realm has 80 bytes. 48 bits of MAC
 /// are left, each guess at which is a packet.
-static WITH_COOKIE: Form = Form { cookie: COOKIE, raw_bytes: 8, nonce_bytes: NONCE_BYTES_MAX };
-
-/// The nonce cookie, RFC 8489 §9.2, and in base64 the 24 security feature bits: "password algorithms", which
-/// is bit 0 and the rightmost as erratum 6290 has it, is 1; "username anonymity" is 0, because not every
-/// user can be looked up by hash.
-const COOKIE: &[u8] = b"obMatJos2AAAB";
+static ALGORITHMS: Form = Form::with_cookie(b"obMatJos2AAAB");
+static ANONYMITY: Form = Form::with_cookie(b"obMatJos2AAAC");
+static BOTH: Form = Form::with_cookie(b"obMatJos2AAAD");
 
 const RAW_BYTES_MAX: usize = 12;
 
 const NONCE_BYTES_MAX: usize = 24;
 
-/// Seconds that share a nonce. Two bytes of them wrap after six days, when the 5-tuple, the key and
-/// the client's own clock would all have to agree once more.
+/// Seconds that share a nonce. Of their number two bytes are sent and all is in the MAC: what was recorded is
+/// no good again when the two bytes are, after six days.
 pub(crate) const TICK_S: u64 = 8;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::address::{ClientAddr, ListenerId, LocalIp};
+
+    const ALL: [Features; 4] =
+        [features(false, false), features(true, false), features(false, true), features(true, true)];
+
+    const fn features(password_algorithms: bool, username_anonymity: bool) -> Features {
+        Features { password_algorithms, username_anonymity }
+    }
 
     fn tuple(client: &str) -> FiveTuple {
         FiveTuple {
@@ -126,22 +154,22 @@ mod tests {
 
     #[test]
     fn row_33_a_nonce_serves_one_client_only() {
-        for with_cookie in [false, true] {
-            let nonces = Nonces::new([7; 16], with_cookie);
+        for features in ALL {
+            let nonces = Nonces::new([7; 16], features);
             let now = Duration::from_secs(1000);
             let nonce = nonces.issue(now, &tuple("198.51.100.7:5000"));
             let accepts = |nonces: &Nonces, from: &str| nonces.accepts(nonce.as_bytes(), now, &tuple(from));
             assert!(accepts(&nonces, "198.51.100.7:5000"));
             assert!(!accepts(&nonces, "198.51.100.7:5001"));
             assert!(!accepts(&nonces, "198.51.100.8:5000"));
-            assert!(!accepts(&Nonces::new([8; 16], with_cookie), "198.51.100.7:5000"));
+            assert!(!accepts(&Nonces::new([8; 16], features), "198.51.100.7:5000"));
         }
     }
 
     #[test]
     fn row_34_old_future_flipped_and_misshapen_nonces_are_refused() {
-        for with_cookie in [false, true] {
-            let nonces = Nonces::new([7; 16], with_cookie);
+        for features in ALL {
+            let nonces = Nonces::new([7; 16], features);
             let client = tuple("198.51.100.7:5000");
             let now = Duration::from_secs(100_000);
             let nonce = nonces.issue(now, &client);
@@ -167,6 +195,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rows_35_and_102_a_nonce_is_not_good_again_when_its_two_bytes_wrap() {
+        let (client, wrap) = (tuple("198.51.100.7:5000"), Duration::from_secs(TICK_S << 16));
+        for features in ALL {
+            let nonces = Nonces::new([7; 16], features);
+            for issued in
+                [Duration::ZERO, NONCE_LIFETIME, Duration::from_secs(100_003), 3 * wrap - NONCE_LIFETIME]
+            {
+                let nonce = nonces.issue(issued, &client);
+                let accepts = |at: Duration| nonces.accepts(nonce.as_bytes(), at, &client);
+                assert!(accepts(issued) && accepts(issued + NONCE_LIFETIME));
+                for wraps in (1..=1_000).chain([1 << 16, u32::MAX]) {
+                    for late in [Duration::ZERO, NONCE_LIFETIME / 2, NONCE_LIFETIME] {
+                        assert!(!accepts(issued + wraps * wrap + late), "{wraps} wraps and {late:?} later");
+                    }
+                }
+            }
+        }
+    }
+
     /// Every pair of places, and every change of seven bits.
     fn equal_changes(length: usize) -> impl Iterator<Item = (usize, usize, u8)> {
         let pairs = (0..length).flat_map(move |one| (0..one).map(move |other| (one, other)));
@@ -175,18 +223,20 @@ mod tests {
 
     #[test]
     fn row_30_a_nonce_without_its_cookie_or_with_other_bits_is_refused() {
-        let nonces = Nonces::new([7; 16], true);
         let client = tuple("198.51.100.7:5000");
         let now = Duration::from_secs(1000);
-        let nonce = nonces.issue(now, &client).as_bytes().to_vec();
-        assert_eq!(nonce[..13], *b"obMatJos2AAAB");
-        assert!(!nonces.accepts(&nonce[13..], now, &client));
-        for bits in [b"AAAA", b"AAAC", b"AAAD", b"gAAA", b"////"] {
-            let altered = [&nonce[..9], bits, &nonce[13..]].concat();
-            assert!(!nonces.accepts(&altered, now, &client), "{bits:?}");
+        let plain = Nonces::new([7; 16], ALL[0]);
+        for (features, own) in ALL[1..].iter().zip([b"AAAB", b"AAAC", b"AAAD"]) {
+            let nonces = Nonces::new([7; 16], *features);
+            let nonce = nonces.issue(now, &client).as_bytes().to_vec();
+            assert_eq!(nonce[..13], *[b"obMatJos2", &own[..]].concat());
+            assert!(!nonces.accepts(&nonce[13..], now, &client));
+            for bits in [b"AAAA", b"AAAB", b"AAAC", b"AAAD", b"gAAA", b"////"] {
+                let altered = [&nonce[..9], bits, &nonce[13..]].concat();
+                assert_eq!(nonces.accepts(&altered, now, &client), bits == own, "{bits:?}");
+            }
+            assert!(!plain.accepts(&nonce, now, &client));
+            assert!(!nonces.accepts(plain.issue(now, &client).as_bytes(), now, &client));
         }
-        let plain = Nonces::new([7; 16], false);
-        assert!(!plain.accepts(&nonce, now, &client));
-        assert!(!nonces.accepts(plain.issue(now, &client).as_bytes(), now, &client));
     }
 }

@@ -82,17 +82,30 @@ pub(crate) struct Peering {
     pub(crate) asked: Option<Duration>,
     /// When the peer made the offer that brought the route.
     pub(crate) made: Duration,
+    /// Until when the peer was last told that it may send to the client.
+    pub(crate) offered: Duration,
 }
 
 impl Peering {
     pub(crate) const fn new(peer: PeerAddr, via: PeerVerdict) -> Self {
-        Self { channel: None, route: None, via, peer, asked: None, made: Duration::ZERO }
+        let never = Duration::ZERO;
+        Self { channel: None, route: None, via, peer, asked: None, made: never, offered: never }
     }
 
     /// Whether it cannot be forgotten yet.
     pub(crate) fn is_in_use(&self, now: Duration) -> bool {
-        self.channel.is_some_and(|channel| channel.is_tied(now))
-            || self.route.is_some_and(|route| route.is_live(now))
+        self.channel.is_some_and(|channel| channel.is_tied(now)) || self.is_routed(now)
+    }
+
+    /// Whether either of the two holds a route to the other, as far as is known here: then it has to learn
+    /// when that ends.
+    pub(crate) fn is_routed(&self, now: Duration) -> bool {
+        now < self.offered || !self.lacks_route(now)
+    }
+
+    /// Whether there is no way to the peer.
+    pub(crate) fn lacks_route(&self, now: Duration) -> bool {
+        !self.route.is_some_and(|route| route.is_live(now))
     }
 }
 

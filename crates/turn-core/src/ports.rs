@@ -81,6 +81,16 @@ impl PortPool {
         self.resting.push_back((now + PORT_QUARANTINE, port));
     }
 
+    /// How many numbers rest.
+    pub(crate) fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// When the first of them has rested.
+    pub(crate) fn first_rested(&self) -> Option<Duration> {
+        self.resting.front().map(|(until, _)| *until)
+    }
+
     /// Numbers that are neither in use nor lost: free, resting or set aside.
     #[cfg(debug_assertions)]
     pub(crate) fn idle(&self) -> usize {

@@ -7,12 +7,15 @@ mod binding;
 mod drain;
 mod forward;
 mod icmp;
+mod kept;
 mod links;
 mod mobility;
 mod permit;
 mod refresh;
 mod reserve;
+mod rules;
 mod share;
+mod tcp;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,7 +25,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use slab::Slab;
-use stun_wire::{AddressFamily, Class, ErrorCode, FirstByte, Message, Method};
+use stun_wire::{AddressFamily, Class, ErrorCode, FirstByte, Message, Method, TransactionId};
 
 use self::reserve::Reserved;
 pub use self::share::Owner;
@@ -30,21 +33,26 @@ use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::algorithms::Algorithms;
 use crate::allocation::{Allocation, RelaySocket};
 use crate::bandwidth::Bandwidth;
-use crate::budget::AnswerBudget;
+use crate::budget::{AnswerBudget, FailureBudget, Question};
+use crate::clients::Clients;
 use crate::config::{Config, External, Now};
+use crate::connections::ConnectionId;
 use crate::counters::{Counters, DropReason};
 use crate::credentials::{Credentials, SessionId};
 use crate::deadlines::Deadlines;
 use crate::directory::Directory;
 use crate::discovery::Discovery;
+use crate::ended::Ended;
 use crate::keyed::{Keyed, KeyedMap};
-use crate::limits::{ENDED_SESSIONS_MAX, RELAY_BIND_ATTEMPTS_MAX};
+use crate::limits::RELAY_BIND_ATTEMPTS_MAX;
 use crate::moving::Mobile;
-use crate::nonce::Nonces;
+use crate::nonce::{Features, Nonces};
 use crate::policy::AddressPolicy;
 use crate::ports::PortPool;
 use crate::random::Random;
+use crate::ranges::is_tunnel;
 use crate::route::Notice;
+use crate::shared_secret::SharedSecret;
 use crate::slots::Slots;
 use crate::spent::Spent;
 use crate::ticket::TicketKey;
@@ -72,14 +80,17 @@ pub struct Server {
     algorithms: Algorithms,
     nonces: Nonces,
     answers: AnswerBudget,
+    failures: FailureBudget,
     random: Random,
     directory: Arc<Mutex<Directory>>,
     bandwidth: Arc<Bandwidth>,
     allocations: Slab<Allocation>,
-    by_tuple: KeyedMap<FiveTuple, Slots>,
+    by_tuple: Clients,
     by_port: KeyedMap<u16, usize>,
     by_session: KeyedMap<SessionId, Vec<usize>>,
     deadlines: Deadlines,
+    /// Since when they are there, oldest first.
+    births: Deadlines,
     /// Numbers of relayed addresses without sockets.
     closed_numbers: PortPool,
     /// Ports of relay sockets.
@@ -90,6 +101,10 @@ pub struct Server {
     /// Reservations that this worker made, with their end, oldest first.
     reserved: VecDeque<Reserved>,
     spent: Spent,
+    /// TCP connections of allocations, with the allocation's slot.
+    connections: KeyedMap<ConnectionId, usize>,
+    /// When those end that are not bound.
+    waits: Deadlines<ConnectionId>,
     mobility: Option<TicketKey>,
     /// Clients with tickets, by the 5-tuple they were heard on last.
     mobile: KeyedMap<FiveTuple, Mobile>,
@@ -97,8 +112,7 @@ pub struct Server {
     away: KeyedMap<FiveTuple, WorkerId>,
     /// Notices about allocations that are on their way here, with their ports.
     early: Vec<(u16, Notice)>,
-    ended: KeyedMap<SessionId, u64>,
-    ended_order: VecDeque<SessionId>,
+    ended: Ended,
     /// While the server drains: the servers that newcomers are sent to.
     drain: Option<Vec<SocketAddr>>,
     /// Notices of this worker to itself.
@@ -113,12 +127,15 @@ impl Server {
         let mut random = Random::new(seed);
         let keyed = Keyed(random.u64(), random.u64());
         let algorithms = Algorithms::new(&config.password_algorithms);
-        let nonces = Nonces::new(random.bytes(), algorithms.value().is_some());
+        let features = Features {
+            password_algorithms: algorithms.value().is_some(),
+            username_anonymity: config.username_anonymity,
+        };
+        let nonces = Nonces::new(random.bytes(), features);
         let Config { worker, workers, relay_ports, addresses, .. } = config;
         let workers = workers.max(1);
-        let is_mine = |port: &u16| RelayedAddr(([0, 0, 0, 0], *port).into()).worker(workers) == worker;
         let is_listening = |port: &u16| addresses.listening.iter().any(|socket| socket.port() == *port);
-        let mine = (1024..=u16::MAX).filter(|port| is_mine(port) && !is_listening(port));
+        let mine = RelayedAddr::ports_of(worker, workers).filter(|port| *port >= 1024 && !is_listening(port));
         let closed_numbers = PortPool::new(mine.clone().filter(|port| !relay_ports.contains(port)));
         let public_ports = PortPool::new(mine.filter(|port| relay_ports.contains(port)));
         let credentials = Credentials::new(
@@ -127,6 +144,7 @@ impl Server {
             config.session_peers,
             config.shared_secrets,
             config.users,
+            config.tcp,
             random.bytes(),
         );
         let bandwidth = directory.lock().expect("no worker panics while it holds the directory").bandwidth();
@@ -144,26 +162,29 @@ impl Server {
             algorithms,
             nonces,
             answers: AnswerBudget::new(config.answers, workers, keyed),
+            failures: FailureBudget::new(workers, keyed),
             random,
             directory,
             bandwidth,
             allocations: Slab::new(),
-            by_tuple: IndexMap::with_hasher(keyed),
+            by_tuple: Clients::new(keyed),
             by_port: IndexMap::with_hasher(keyed),
             by_session: IndexMap::with_hasher(keyed),
             deadlines: Deadlines::default(),
+            births: Deadlines::default(),
             #[cfg(debug_assertions)]
             numbers: closed_numbers.idle() + public_ports.idle(),
             closed_numbers,
             public_ports,
             reserved: VecDeque::new(),
             spent: Spent::new(keyed),
+            connections: IndexMap::with_hasher(keyed),
+            waits: Deadlines::default(),
             mobility: config.mobility,
             mobile: IndexMap::with_hasher(keyed),
             away: IndexMap::with_hasher(keyed),
             early: Vec::new(),
-            ended: IndexMap::with_hasher(keyed),
-            ended_order: VecDeque::new(),
+            ended: Ended::new(keyed),
             drain: None,
             inbox: VecDeque::new(),
             events: VecDeque::new(),
@@ -196,6 +217,12 @@ impl Server {
         verdict
     }
 
+    /// Datagrams of these clients come next, in this order. Nothing has to be announced, and nothing that is
+    /// has to come: it only costs less, because the memory of many is waited for at once.
+    pub fn foresee(&mut self, clients: impl Iterator<Item = FiveTuple>) {
+        self.by_tuple.foresee(clients);
+    }
+
     /// A datagram from `peer` on the relay socket with this port.
     pub fn handle_peer<'d>(&mut self, now: Now, port: u16, peer: PeerAddr, payload: &'d [u8]) -> Verdict<'d> {
         match self.hop_from_peer(now.mono, port, peer, payload) {
@@ -223,6 +250,10 @@ impl Server {
         };
         if opened {
             self.allocations[slot].relay = RelaySocket::Open;
+            if self.allocations[slot].tcp.is_some() {
+                let relayed = self.allocations[slot].relayed;
+                self.directory().listening().insert(relayed);
+            }
             self.answer_allocate_later(slot, now.mono);
         } else if attempts + 1 < RELAY_BIND_ATTEMPTS_MAX && self.retry_relay(slot, ip, attempts + 1, now.mono)
         {
@@ -242,22 +273,18 @@ impl Server {
     /// A session is over: its allocations end, and its credentials are refused until `until_unix_s`, when
     /// they expire by themselves.
     pub fn handle_session_ended(&mut self, now: Now, session: SessionId, until_unix_s: u64) {
-        while let Some(oldest) = self.ended_order.front() {
-            let expired = self.ended.get(oldest).is_none_or(|until| *until <= now.unix_s);
-            if !expired && self.ended_order.len() < ENDED_SESSIONS_MAX {
-                break;
-            }
-            self.ended.swap_remove(oldest);
-            self.ended_order.pop_front();
-        }
-        if self.ended.insert(session, until_unix_s).is_none() {
-            self.ended_order.push_back(session);
-        }
+        self.ended.add(session, until_unix_s, now);
         self.end_reservations(session, now.mono);
         while let Some(&slot) = self.by_session.get(&session).and_then(|slots| slots.last()) {
             self.remove(slot, now.mono);
         }
         self.settle(now.mono);
+    }
+
+    /// From here on these are the secrets shared with other software. Who has an allocation proves itself
+    /// with its key as before; a new one takes a credential of the new secrets.
+    pub fn handle_secrets(&mut self, secrets: &[SharedSecret]) {
+        self.credentials.replace_shared_secrets(secrets);
     }
 
     /// Ends what has run out.
@@ -266,6 +293,9 @@ impl Server {
             self.remove(slot, now.mono);
         }
         self.lapse_reservations(now.mono);
+        self.lapse_connections(now.mono);
+        self.ended.lapse(now);
+        self.spent.lapse(now.mono);
         self.settle(now.mono);
     }
 
@@ -276,8 +306,7 @@ impl Server {
 
     /// When [`Server::handle_deadline`] is due, since start; O(1).
     pub fn next_deadline(&self) -> Option<Duration> {
-        let reserved = self.reserved.front().map(|reserved| reserved.until);
-        [self.deadlines.next(), reserved].into_iter().flatten().min()
+        [self.next_end(), self.ended.next(), self.spent.next()].into_iter().flatten().min()
     }
 
     /// Which worker's it is.
@@ -295,9 +324,10 @@ impl Server {
     pub fn is_empty(&self) -> bool {
         let maps = [self.by_tuple.len(), self.by_port.len(), self.by_session.len(), self.allocations.len()];
         let moving = [self.mobile.len(), self.away.len(), self.early.len(), self.reserved.len()];
+        let moving = moving.into_iter().chain([self.connections.len()]);
         let to_fetch = self.directory().reservations().waiting_for(self.worker, self.workers);
         let is_whole = self.closed_numbers.away() + self.public_ports.away() == to_fetch;
-        maps.into_iter().chain(moving).all(|length| length == 0) && self.next_deadline().is_none() && is_whole
+        maps.into_iter().chain(moving).all(|length| length == 0) && self.next_end().is_none() && is_whole
     }
 
     /// What was counted so far.
@@ -312,7 +342,7 @@ impl Server {
         datagram: &'d [u8],
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
-        if !tuple.listener.is_stream() && self.addresses.is_hopeless_source(tuple.client.0) {
+        if !tuple.listener.is_connected() && self.addresses.is_hopeless(&tuple) {
             return Verdict::Drop(DropReason::HopelessSource);
         }
         let Ok(message) = Message::parse(datagram) else { return Verdict::Drop(DropReason::BadMessage) };
@@ -323,8 +353,12 @@ impl Server {
                 Class::Request,
                 Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
             ) => self.handle_request(now, tuple, &message, reply),
-            //= RFC 8489 §6.3.1: a response or an unknown method is never answered, so that two servers
-            //= can't be made to talk to each other
+            (Class::Request, Method::CONNECT | Method::CONNECTION_BIND) if self.credentials.relay_tcp() => {
+                self.handle_request(now, tuple, &message, reply)
+            }
+            //= RFC 8489 §6.3: "It checks that the message class is allowed for the particular method. ... If
+            //= any errors are detected, the message is silently discarded"
+            // So two servers can't be made to talk to each other.
             _ => Verdict::Drop(DropReason::NotARequest),
         }
     }
@@ -340,16 +374,23 @@ impl Server {
             Ok(request) => request,
             Err(verdict) => return verdict,
         };
+        if !self.keeps_pace(&request, now.mono) {
+            return Verdict::Drop(DropReason::OverRequests);
+        }
         if message.method() == Method::ALLOCATE && self.turns_away(&request) {
             return self.turn_away(&request, reply);
         }
         let done = match message.method() {
+            //= RFC 8656 §21.4: "a TURN server MUST NOT accept Teredo or 6to4 addresses in these requests"
+            _ if is_tunnel(tuple.client.0.ip()) => Err(ErrorCode::Forbidden),
             Method::ALLOCATE if self.spent.contains(&tuple, message.transaction_id()) => {
                 Err(ErrorCode::AllocationMismatch)
             }
             Method::ALLOCATE => self.allocate(now.mono, &request, reply),
             Method::REFRESH => self.refresh(now.mono, &request, reply),
             Method::CREATE_PERMISSION => self.create_permission(now.mono, &request, reply),
+            Method::CONNECT => self.connect(now.mono, &request),
+            Method::CONNECTION_BIND => self.connection_bind(&request),
             _ => self.channel_bind(now.mono, &request, reply),
         };
         match done {
@@ -366,15 +407,16 @@ impl Server {
         }
     }
 
-    /// Enters a new allocation. Its number is already taken and counted by the directory.
-    fn insert(&mut self, allocation: Allocation) {
-        self.attach(allocation);
+    /// Enters a new allocation, whose number is already taken and counted by the directory. Returns its slot.
+    fn insert(&mut self, allocation: Allocation) -> usize {
         self.counters.allocations_made += 1;
+        self.attach(allocation)
     }
 
     /// Ends an allocation: tells those who have a route to it, and lets its number rest.
     fn remove(&mut self, slot: usize, now: Duration) {
         self.withdraw_routes(slot, now);
+        self.forget_connections(slot);
         let allocation = self.detach(slot);
         let mobile = self.mobile.get(&allocation.tuple);
         let next = mobile.and_then(|mobile| mobile.next);
@@ -387,16 +429,22 @@ impl Server {
             None => self.forget_client(allocation.tuple, allocation.made_by, now),
         }
         let port = allocation.relayed.0.port();
-        self.directory().release(allocation.side(), allocation.prefix, allocation.relayed);
+        self.directory().release(allocation.side(), allocation.prefix, allocation.relayed, now);
         self.give_back(port, now);
         if allocation.relay != RelaySocket::None {
             self.events.push_back(Event::CloseRelay { port });
         }
     }
 
+    /// Remembers the request that made an allocation which has ended.
+    fn spend(&mut self, tuple: &FiveTuple, made_by: TransactionId, now: Duration) {
+        self.spent.add(tuple, made_by, now);
+    }
+
     /// Enters an allocation into every map.
-    fn attach(&mut self, allocation: Allocation) {
+    fn attach(&mut self, allocation: Allocation) -> usize {
         let (tuple, port, expires) = (allocation.tuple, allocation.relayed.0.port(), allocation.expires);
+        let made = allocation.made;
         let session = allocation.side().map(|(session, _)| session);
         let slot = self.allocations.insert(allocation);
         let slots = self.by_tuple.get(&tuple).map_or(Slots::one(slot), |slots| slots.and(slot));
@@ -406,7 +454,10 @@ impl Server {
             self.by_session.entry(session).or_default().push(slot);
         }
         self.deadlines.insert(expires, slot);
+        self.births.insert(made, slot);
         self.counters.allocations += 1;
+        self.counters.oldest_allocation = self.births.next();
+        slot
     }
 
     /// Takes an allocation out of every map but that of its 5-tuples.
@@ -422,7 +473,9 @@ impl Server {
             }
         }
         self.deadlines.remove(allocation.expires, slot);
+        self.births.remove(allocation.made, slot);
         self.counters.allocations -= 1;
+        self.counters.oldest_allocation = self.births.next();
         allocation
     }
 
@@ -436,13 +489,20 @@ impl Server {
         self.by_tuple[&self.allocations[slot].tuple].without(slot).map(Slots::first)
     }
 
-    /// Works off what this worker told itself, and checks the books in debug builds.
+    /// When the first ends of what is in use or kept for somebody.
+    fn next_end(&self) -> Option<Duration> {
+        let reserved = self.reserved.front().map(|reserved| reserved.until);
+        [self.deadlines.next(), reserved, self.waits.next()].into_iter().flatten().min()
+    }
+
+    /// Works off what this worker told itself, counts what is kept, and checks the books in debug builds.
     fn settle(&mut self, now: Duration) {
         while let Some(notice) = self.inbox.pop_front() {
             self.take_notice(now, notice);
         }
+        self.count_kept();
         #[cfg(debug_assertions)]
-        self.assert_invariants();
+        self.assert_invariants(now);
     }
 
     /// Gives a notice to its worker, which may be this one.
@@ -454,9 +514,17 @@ impl Server {
         }
     }
 
-    /// Whether a sender that has proved nothing gets an answer. One on a stream has proved its address.
-    fn may_answer(&mut self, tuple: &FiveTuple, now: Now) -> bool {
-        tuple.listener.is_stream() || self.answers.admits(tuple.client, now.mono, &mut self.random)
+    /// Whether a sender that has proved nothing gets an answer. One on a connection has proved its address.
+    fn may_answer(
+        &mut self,
+        now: Now,
+        tuple: &FiveTuple,
+        message: &Message<'_>,
+        answer_bytes: usize,
+    ) -> bool {
+        let (id, request_bytes) = (message.transaction_id(), message.length());
+        tuple.listener.is_connected()
+            || self.answers.admits(&Question { tuple, id, request_bytes, answer_bytes }, now.mono)
     }
 
     fn count(&mut self, verdict: &Verdict<'_>) {
@@ -480,20 +548,24 @@ impl Server {
 
     /// The books agree: every allocation is in every map once, and no number is lost.
     #[cfg(debug_assertions)]
-    fn assert_invariants(&self) {
+    fn assert_invariants(&self, now: Duration) {
         let count = self.allocations.len();
         let moving = self.mobile.values().filter_map(|mobile| mobile.next);
         let again: usize = moving.map(|next| self.by_tuple[&next].iter().count()).sum();
-        let by_tuple: usize = self.by_tuple.values().map(|slots| slots.iter().count()).sum();
+        let by_tuple: usize = self.by_tuple.values().map(|record| record.slots.iter().count()).sum();
         assert_eq!(by_tuple, count + again);
         assert!(self.mobile.keys().all(|tuple| self.by_tuple.contains_key(tuple)));
         assert!(self.away.keys().all(|tuple| !self.by_tuple.contains_key(tuple)));
+        assert!(self.by_tuple.values().all(|record| self.knows_the_way(record, now)));
         assert_eq!(self.by_port.len(), count);
         assert_eq!(self.deadlines.length(), count);
         assert_eq!(self.counters.allocations, count as u64);
-        assert_eq!(self.ended.len(), self.ended_order.len());
         let mine = self.allocations.iter().filter(|(_, it)| it.relayed.worker(self.workers) == self.worker);
         assert_eq!(self.closed_numbers.idle() + self.public_ports.idle() + mine.count(), self.numbers);
+        let connections = self.allocations.iter().filter_map(|(_, it)| it.tcp.as_ref());
+        assert_eq!(self.connections.len(), connections.map(|it| it.iter().count()).sum::<usize>());
+        assert!(self.waits.length() <= self.connections.len());
+        assert_eq!(self.counters.connections, self.connections.len() as u64);
         let of_sessions: usize = self.by_session.values().map(Vec::len).sum();
         assert!(of_sessions <= count);
     }

@@ -29,24 +29,46 @@ impl Spent {
     /// Remembers a request as long as its nonce could be accepted. Where there are too many the oldest is
     /// forgotten: a replay then makes an allocation that its owner, and nobody else, can use.
     pub(crate) fn add(&mut self, tuple: &FiveTuple, id: TransactionId, now: Duration) {
-        while let Some(&(until, oldest)) = self.order.front() {
-            if now < until && self.order.len() < SPENT_REQUESTS_MAX {
-                break;
-            }
-            self.requests.swap_remove(&oldest);
-            self.order.pop_front();
+        if self.order.len() >= SPENT_REQUESTS_MAX {
+            self.forget_oldest();
         }
         let request = self.keyed.hash_one((tuple, id));
         if self.requests.insert(request) {
-            let nonce_s = NONCE_LIFETIME + Duration::from_secs(TICK_S);
-            self.order.push_back((now + nonce_s, request));
+            self.order.push_back((now + REMEMBERED, request));
         }
+    }
+
+    /// Forgets those whose time is over.
+    pub(crate) fn lapse(&mut self, now: Duration) {
+        while self.next().is_some_and(|until| until <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    /// When [`Spent::lapse`] has something to do.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.order.front().map(|(until, _)| *until)
+    }
+
+    /// How many are remembered, and since when the oldest is.
+    pub(crate) fn kept(&self) -> (usize, Option<Duration>) {
+        let oldest = self.order.front().map(|(until, _)| until.saturating_sub(REMEMBERED));
+        (self.order.len(), oldest)
     }
 
     pub(crate) fn contains(&self, tuple: &FiveTuple, id: TransactionId) -> bool {
         !self.requests.is_empty() && self.requests.contains(&self.keyed.hash_one((tuple, id)))
     }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, oldest)) = self.order.pop_front() {
+            self.requests.swap_remove(&oldest);
+        }
+    }
 }
+
+/// How long a request is remembered: as long as its nonce could be accepted.
+pub const REMEMBERED: Duration = NONCE_LIFETIME.saturating_add(Duration::from_secs(TICK_S));
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +92,10 @@ mod tests {
         assert!(!spent.contains(&tuple(2), id) && !spent.contains(&tuple(1), TransactionId([2; 12])));
         spent.add(&tuple(2), id, NONCE_LIFETIME);
         assert!(spent.contains(&tuple(1), id));
-        spent.add(&tuple(3), id, NONCE_LIFETIME + Duration::from_secs(TICK_S));
+        let over = NONCE_LIFETIME + Duration::from_secs(TICK_S);
+        assert_eq!(spent.next(), Some(over));
+        spent.add(&tuple(3), id, over);
+        spent.lapse(over);
         assert!(!spent.contains(&tuple(1), id) && spent.contains(&tuple(2), id));
         for number in 0..2 * SPENT_REQUESTS_MAX as u64 {
             let mut other = [0; 12];

@@ -21,7 +21,8 @@ impl TicketKey {
 
     /// A ticket for the allocations with these ports; `serial` is random and tells it from all others.
     pub(crate) fn seal(&self, serial: Serial, ports: Ports) -> [u8; TEXT_BYTES] {
-        //= RFC 8016 §5: strong encryption and integrity protection for the ticket
+        //= RFC 8016 §5: "The TURN server MUST always ensure that the ticket is authenticated and encrypted
+        //= using strong cryptographic algorithms to prevent modification or eavesdropping by an attacker"
         let mut ticket = [0; TICKET_BYTES];
         ticket[..SERIAL_BYTES].copy_from_slice(&serial);
         let [first, second] = ports.map(u16::to_be_bytes);

@@ -1,12 +1,12 @@
 //! What a server decides: a verdict for the datagram at hand, events for everything else.
 
-use std::net::IpAddr;
-
 use stun_wire::{
     AttributeType, ChannelNumber, Class, MessageWriter, Method, TransactionId, write_channel_data_header,
 };
 
 use crate::address::{FiveTuple, LocalIp, PeerAddr, WorkerId};
+use crate::bandwidth::Toll;
+use crate::connections::ConnectionId;
 use crate::counters::DropReason;
 use crate::moving::Handover;
 use crate::route::Notice;
@@ -100,12 +100,50 @@ pub enum Event {
         /// Its port, by which it is known from now on.
         port: u16,
     },
-    /// Close the relay socket with this port.
+    /// Listen for TCP on a relayed address and say by [`crate::Server::handle_relay_opened`] whether it
+    /// worked. Who connects is told to [`crate::Server::handle_peer_connected`].
+    Listen {
+        /// Whose it is, on a stream.
+        client: FiveTuple,
+        /// The address to bind.
+        ip: LocalIp,
+        /// Its port, by which it is known from now on.
+        port: u16,
+    },
+    /// Connect to a peer, from the relayed address with this port, and say by
+    /// [`crate::Server::handle_connected`] whether it worked.
+    Connect {
+        /// The relayed address's port.
+        port: u16,
+        /// How the connection is known from now on.
+        id: ConnectionId,
+        /// Where to.
+        peer: PeerAddr,
+    },
+    /// Send this answer to a stream client, and from then on all that it and the peer say to each other, as
+    /// it is. Say by [`crate::Server::handle_connection_closed`] when it is over, or cannot be.
+    Join {
+        /// The client's connection, which need not be this worker's.
+        client: FiveTuple,
+        /// The peer's.
+        id: ConnectionId,
+        /// The whole STUN message.
+        message: Vec<u8>,
+        /// What the bytes are charged to.
+        toll: Toll,
+    },
+    /// Close a peer's connection, made or not.
+    CloseConnection {
+        /// Which.
+        id: ConnectionId,
+    },
+    /// Close the relay socket with this port; where it listens, with all connections that came by it or left
+    /// from it.
     CloseRelay {
         /// Its port.
         port: u16,
     },
-    /// The last allocation of a stream client ended, while its connection lives.
+    /// The last allocation of a client on a stream or on DTLS ended, while its connection lives.
     Released {
         /// The client.
         client: FiveTuple,
@@ -129,19 +167,14 @@ pub enum Event {
         datagram: Vec<u8>,
     },
     /// Hand a notice to another worker's [`crate::Server::handle_notice`]. Notices between two workers keep
-    /// their order; where [`Notice::may_be_lost`], traffic asks again.
+    /// their order. Where [`Notice::may_be_lost`] and there is no room for it, it comes back by
+    /// [`crate::Server::handle_lost_notice`].
     Tell {
         /// Whose.
         worker: WorkerId,
         /// What.
         notice: Notice,
     },
-}
-
-impl Event {
-    pub(crate) const fn open(ip: IpAddr, port: u16) -> Self {
-        Self::OpenRelay { ip: LocalIp(ip), port }
-    }
 }
 
 #[cfg(test)]

@@ -70,33 +70,41 @@ const ASSETS: &[(&str, Asset)] = assets! {
     "/app/main.js": JAVASCRIPT,
     "/app/media.js": JAVASCRIPT,
     "/app/notices.js": JAVASCRIPT,
+    "/app/partner.js": JAVASCRIPT,
     "/app/privacy.js": JAVASCRIPT,
     "/app/view.js": JAVASCRIPT,
     "/app/wishes.js": JAVASCRIPT,
     "/favicon.svg": SVG,
     "/index.html": HTML,
+    "/sdk/budget.js": JAVASCRIPT,
     "/sdk/bytes.js": JAVASCRIPT,
     "/sdk/candidates.js": JAVASCRIPT,
+    "/sdk/channel.js": JAVASCRIPT,
     "/sdk/courier.js": JAVASCRIPT,
     "/sdk/emitter.js": JAVASCRIPT,
     "/sdk/gate.js": JAVASCRIPT,
     "/sdk/ginnel.js": JAVASCRIPT,
     "/sdk/handshake.js": JAVASCRIPT,
     "/sdk/limits.js": JAVASCRIPT,
+    "/sdk/proof-worker.js": JAVASCRIPT,
+    "/sdk/proof.js": JAVASCRIPT,
     "/sdk/protocol.js": JAVASCRIPT,
+    "/sdk/requests.js": JAVASCRIPT,
     "/sdk/sealing.js": JAVASCRIPT,
     "/sdk/session.js": JAVASCRIPT,
     "/sdk/signaling.js": JAVASCRIPT,
+    "/sdk/solver.js": JAVASCRIPT,
     "/sdk/string.js": JAVASCRIPT,
     "/sdk/wire.js": JAVASCRIPT,
     "/style.css": CSS,
 };
 
 /// What the page may load and do: its own files and its own server, nothing inline, no string ever turned
-/// into markup or script. Media streams are attached as objects, which this policy does not govern.
+/// into markup or script. The one policy of trusted types lets pass the URL of the page's worker only. Media
+/// streams are attached as objects, which this policy does not govern.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
+    img-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default";
 
 #[cfg(test)]
 mod tests {

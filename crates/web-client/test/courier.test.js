@@ -4,8 +4,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 
+import { until } from "../fakes/until.js";
 import { Courier, parseInvitation } from "../www/sdk/courier.js";
 import { toBase64url } from "../www/sdk/bytes.js";
 
@@ -29,15 +29,6 @@ function pair({ links = [null, null], bend = (_, frame) => [frame] } = {}) {
   });
   for (const { courier } of sides) courier.start();
   return sides;
-}
-
-/** Waits for what the couriers do among themselves. */
-async function until(condition) {
-  const end = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < end, "not in time");
-    await setImmediate();
-  }
 }
 
 test("what is sent before there are keys arrives after them, in order", async () => {

@@ -13,6 +13,7 @@ import { build } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 const PACKAGE = join(ROOT, "client");
+const README = readFileSync(join(PACKAGE, "README.md"), "utf8");
 const EXAMPLES = ["room.js", "stranger.js"];
 
 test("the package is whole, small, and works with a bundler and without", async () => {
@@ -21,11 +22,14 @@ test("the package is whole, small, and works with a bundler and without", async 
   assert.equal(dependencies, undefined);
 
   const module = await import(pathToFileURL(join(PACKAGE, exports["."].default)));
-  const methods = Object.getOwnPropertyNames(module.Ginnel.prototype);
-  for (const name of ["find", "open", "join", "next", "leave", "goDirect", "verify", "close"]) {
-    assert.ok(methods.includes(name), name);
-    assert.match(readFileSync(join(PACKAGE, exports["."].types), "utf8"), new RegExp(`  ${name}\\(`));
-  }
+  const types = readFileSync(join(PACKAGE, exports["."].types), "utf8");
+  const names = Object.getOwnPropertyNames(module.Ginnel.prototype);
+  const methods = names.filter((name) => name !== "constructor");
+  const described = rows("Methods").map((cell) => /^(?:new )?(\w+)/.exec(cell)[1]);
+  assert.deepEqual(described.sort(), ["Ginnel", "on", ...methods].sort(), "the README has each of them");
+  for (const name of methods) assert.match(types, new RegExp(`^ {4}(get )?${name}\\(`, "m"));
+  const events = [...types.matchAll(/^ \* \| `(\w+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(rows("Events"), [...new Set(events)]);
 
   // The examples stand in the package and import it by its name, as its users do.
   const examples = EXAMPLES.map((example) => join(PACKAGE, "examples", example));
@@ -48,3 +52,9 @@ test("the package is whole, small, and works with a bundler and without", async 
     ...examples,
   ]);
 });
+
+/** What stands in the first column of a section's table. */
+function rows(title) {
+  const section = README.split(`\n## ${title}\n`)[1].split("\n## ")[0];
+  return [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, cell]) => cell);
+}

@@ -10,6 +10,7 @@ use clap::Parser;
 
 use crate::client::{self, TurnClient};
 use crate::server::{self, Kind, Programs, Server};
+use crate::wire::Transport;
 
 #[derive(Parser)]
 pub(crate) struct Options {
@@ -59,7 +60,7 @@ struct Cost {
 }
 
 fn measure(kind: Kind, programs: &Programs, count: u32) -> Result<Cost, String> {
-    let server = Server::start(kind, programs, &[])?;
+    let server = Server::start(kind, Transport::Udp, programs, &[])?;
     let warm_up = count / 10;
     let warmed = allocate(&server, kind, 0..warm_up).map_err(|complaint| server.explain(&complaint));
     warmed?;

@@ -17,7 +17,9 @@ use stun::message::{
 };
 use stun::xoraddr::XorMappedAddress;
 
-/// A client's socket on loopback that never blocks.
+use crate::wire::Packets;
+
+/// A client's UDP socket on loopback that never blocks.
 pub(crate) fn socket() -> Result<UdpSocket, String> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| format!("bind: {e}"))?;
     socket.set_nonblocking(true).map_err(|e| format!("nonblocking: {e}"))?;
@@ -41,7 +43,7 @@ pub(crate) fn socket_in_network(n: u32) -> Result<UdpSocket, String> {
 ///
 /// # Errors
 /// It does not in time.
-pub(crate) fn wait_for(socket: &UdpSocket) -> Result<(), String> {
+pub(crate) fn wait_for(socket: &dyn Packets) -> Result<(), String> {
     exchange(socket, &request(METHOD_BINDING)?).map(|_| ())
 }
 
@@ -49,7 +51,7 @@ pub(crate) fn wait_for(socket: &UdpSocket) -> Result<(), String> {
 ///
 /// # Errors
 /// The forwarder did not come up in time.
-pub(crate) fn set_up_bare(sockets: &[UdpSocket]) -> Result<Vec<Vec<u8>>, String> {
+pub(crate) fn set_up_bare<P: Packets>(sockets: &[P]) -> Result<Vec<Vec<u8>>, String> {
     let probe = b"probe".as_slice();
     until_some("no packet came through", |wait| {
         // Refused until the server is there.
@@ -63,7 +65,11 @@ pub(crate) fn set_up_bare(sockets: &[UdpSocket]) -> Result<Vec<Vec<u8>>, String>
 ///
 /// # Errors
 /// The server did not come up in time, or refused.
-pub(crate) fn set_up_turn(sockets: &[UdpSocket], user: &str, password: &str) -> Result<Vec<Vec<u8>>, String> {
+pub(crate) fn set_up_turn<P: Packets>(
+    sockets: &[P],
+    user: &str,
+    password: &str,
+) -> Result<Vec<Vec<u8>>, String> {
     let mut clients = Vec::new();
     for socket in sockets {
         clients.push(TurnClient::allocate(socket, user, password)?);
@@ -74,9 +80,9 @@ pub(crate) fn set_up_turn(sockets: &[UdpSocket], user: &str, password: &str) -> 
     Ok((0..sockets.len()).map(channel_data).collect())
 }
 
-/// One client of a TURN server, on a connected socket.
+/// One client of a TURN server, on a connection.
 pub(crate) struct TurnClient<'a> {
-    socket: &'a UdpSocket,
+    socket: &'a dyn Packets,
     user: String,
     realm: Vec<u8>,
     nonce: Vec<u8>,
@@ -89,7 +95,7 @@ impl<'a> TurnClient<'a> {
     ///
     /// # Errors
     /// No answer, or a refusal.
-    pub(crate) fn allocate(socket: &'a UdpSocket, user: &str, password: &str) -> Result<Self, String> {
+    pub(crate) fn allocate(socket: &'a dyn Packets, user: &str, password: &str) -> Result<Self, String> {
         let refused = exchange(socket, &allocate_request()?)?;
         let text = |attribute| refused.get(attribute).map_err(|e| format!("401 without {attribute}: {e}"));
         let (realm, nonce) = (text(ATTR_REALM)?, text(ATTR_NONCE)?);
@@ -149,7 +155,7 @@ fn request(method: Method) -> Result<Message, String> {
 }
 
 /// Sends a request until its answer comes, as a client does.
-fn exchange(socket: &UdpSocket, request: &Message) -> Result<Message, String> {
+fn exchange(socket: &dyn Packets, request: &Message) -> Result<Message, String> {
     until_some("no answer", |wait| {
         let _ = socket.send(&request.raw);
         let mut answer = Message::new();
@@ -168,11 +174,11 @@ fn until_some<T>(complaint: &str, mut attempt: impl FnMut(Duration) -> Option<T>
     Err(format!("{complaint} within {} s", ANSWER_MAX.as_secs()))
 }
 
-fn receive(socket: &UdpSocket, wait: Duration) -> Option<Vec<u8>> {
+fn receive(socket: &dyn Packets, wait: Duration) -> Option<Vec<u8>> {
     let mut buffer = [0u8; 2048];
     let deadline = Instant::now() + wait;
     while Instant::now() < deadline {
-        if let Ok(length) = socket.recv(&mut buffer) {
+        if let Ok(length) = socket.receive(&mut buffer) {
             return Some(buffer[..length].to_vec());
         }
         std::thread::park_timeout(POLL);

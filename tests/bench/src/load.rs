@@ -5,8 +5,9 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::UdpSocket;
 use std::time::{Duration, Instant};
+
+use crate::wire::Packets;
 
 /// How much to send, and for how long.
 pub(crate) struct Plan {
@@ -45,7 +46,7 @@ impl Plan {
 ///
 /// # Errors
 /// What the operating system said.
-pub(crate) fn run(sockets: &[UdpSocket], datagrams: &[Vec<u8>], plan: &Plan) -> Result<Counted, String> {
+pub(crate) fn run<P: Packets>(sockets: &[P], datagrams: &[Vec<u8>], plan: &Plan) -> Result<Counted, String> {
     let mut counted = Counted::default();
     let mut waiting = VecDeque::new();
     let mut clients = (0..sockets.len()).cycle();
@@ -54,7 +55,7 @@ pub(crate) fn run(sockets: &[UdpSocket], datagrams: &[Vec<u8>], plan: &Plan) -> 
     while start.elapsed() < plan.lasting {
         for client in clients.by_ref().take(plan.burst) {
             match sockets[client].send(&datagrams[client]) {
-                Ok(_) => {
+                Ok(()) => {
                     counted.sent += 1;
                     waiting.push_back(client ^ 1);
                 }
@@ -78,12 +79,16 @@ pub(crate) fn run(sockets: &[UdpSocket], datagrams: &[Vec<u8>], plan: &Plan) -> 
 
 /// Reads at those who wait for a packet, in the order in which the packets left, and counts the right ones.
 /// Whoever got none goes on waiting, until there are more than any server holds back.
-fn drain(sockets: &[UdpSocket], datagrams: &[Vec<u8>], waiting: &mut VecDeque<usize>) -> Result<u64, String> {
+fn drain<P: Packets>(
+    sockets: &[P],
+    datagrams: &[Vec<u8>],
+    waiting: &mut VecDeque<usize>,
+) -> Result<u64, String> {
     let mut delivered = 0;
     let mut buffer = [0u8; 2048];
     for _ in 0..waiting.len() {
         let Some(client) = waiting.pop_front() else { break };
-        match sockets[client].recv(&mut buffer) {
+        match sockets[client].receive(&mut buffer) {
             // What comes is what the partner sent; anything else is not a delivery.
             Ok(length) => delivered += u64::from(buffer[..length] == datagrams[client ^ 1][..]),
             Err(e) if e.kind() == ErrorKind::WouldBlock => waiting.push_back(client),

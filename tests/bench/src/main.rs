@@ -1,19 +1,28 @@
 //! Measures what a relay costs: CPU time per packet beside a bare forwarder, CPU and memory per allocation
-//! beside coturn, memory after a flood of strangers, the time per packet with few and with many allocations.
+//! beside coturn, memory after a flood of strangers, the time per packet with few and with many allocations,
+//! what the time of a refusal tells; what signaling costs beside other servers; who notices a flood of it.
 //!
 //! It measures and asserts no times: machines differ, and the ratio between rows of one table is the result.
 
 mod allocations;
+mod busy;
+mod call;
 mod client;
+mod crowd;
 mod flood;
 mod forwarder;
+mod hostile;
 mod load;
 mod lookup;
+mod matching;
 mod server;
+mod signal;
+mod signal_client;
 mod table;
+mod timing;
+mod wire;
 
 use std::io::Write;
-use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,6 +32,7 @@ use clap::{Parser, Subcommand};
 use crate::load::Plan;
 use crate::server::{Kind, Programs, Server};
 use crate::table::{Sample, Table};
+use crate::wire::{Transport, Wire};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -31,6 +41,10 @@ fn main() -> ExitCode {
         Command::Allocations(options) => allocations::run(&options),
         Command::Flood(options) => flood::run(&options),
         Command::Lookup(options) => lookup::run(&options),
+        Command::Timing(options) => timing::run(&options),
+        Command::Matching(options) => matching::run(&options),
+        Command::Signal(options) => signal::run(&options),
+        Command::Hostile(options) => hostile::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,6 +73,14 @@ enum Command {
     Flood(flood::Options),
     /// The core's time per packet with few and with many allocations; no sockets.
     Lookup(lookup::Options),
+    /// Whether the time of a refusal tells why it was refused; no sockets.
+    Timing(timing::Options),
+    /// The matcher's time per match with few and with many who wait, alone and behind sockets.
+    Matching(matching::Options),
+    /// Memory per idle signaling connection and CPU per relayed message, beside other servers.
+    Signal(signal::Options),
+    /// What others notice of clients that flood the signaling.
+    Hostile(hostile::Options),
     /// The bare forwarder itself: one receive, one send, nothing else.
     #[command(hide = true)]
     Forward { port: u16, client_ports: Vec<u16> },
@@ -69,6 +91,9 @@ struct Options {
     /// What to measure; give it several times. The bare forwarder is always measured.
     #[arg(long = "server", value_enum, default_values = ["coturn", "ginnel"])]
     servers: Vec<Kind>,
+    /// What is between clients and servers; the bare forwarder has UDP, whatever it is.
+    #[arg(long, value_enum, default_value = "udp")]
+    transport: Transport,
     /// How often each server is measured; the servers take turns.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
@@ -105,8 +130,8 @@ fn relay(options: &Options) -> Result<(), String> {
     let mut table = Table::new(&kinds);
     for round in 1..=options.rounds {
         for kind in &kinds {
-            let sample = measure(*kind, &programs, &plan, options.clients)
-                .map_err(|e| format!("{}: {e}", kind.name()))?;
+            let sample =
+                measure(*kind, &programs, &plan, options).map_err(|e| format!("{}: {e}", kind.name()))?;
             say(&format!("round {round}: {} {}", kind.name(), sample))?;
             table.add(*kind, sample);
         }
@@ -114,19 +139,24 @@ fn relay(options: &Options) -> Result<(), String> {
     say(&format!("\n{table}"))
 }
 
-fn measure(kind: Kind, programs: &Programs, plan: &Plan, clients: usize) -> Result<Sample, String> {
-    let sockets: Vec<UdpSocket> = (0..clients).map(|_| client::socket()).collect::<Result<_, _>>()?;
-    let ports: Vec<u16> = sockets.iter().map(client::port).collect::<Result<_, _>>()?;
-    let server = Server::start(kind, programs, &ports)?;
-    for socket in &sockets {
-        socket.connect(server.address()).map_err(|e| format!("connect: {e}"))?;
-    }
-    let datagrams = match kind {
-        Kind::Bare => client::set_up_bare(&sockets),
-        Kind::Coturn | Kind::Ginnel | Kind::GinnelPublic => {
-            client::set_up_turn(&sockets, server::USER, server::PASSWORD)
+fn measure(kind: Kind, programs: &Programs, plan: &Plan, options: &Options) -> Result<Sample, String> {
+    let (server, sockets, datagrams);
+    if kind == Kind::Bare {
+        let bare = (0..options.clients).map(|_| client::socket()).collect::<Result<Vec<_>, _>>()?;
+        let ports: Vec<u16> = bare.iter().map(client::port).collect::<Result<_, _>>()?;
+        server = Server::start(kind, Transport::Udp, programs, &ports)?;
+        for socket in &bare {
+            socket.connect(server.address()).map_err(|e| format!("connect: {e}"))?;
         }
-    };
+        datagrams = client::set_up_bare(&bare);
+        sockets = bare.into_iter().map(Wire::Udp).collect::<Vec<_>>();
+    } else {
+        server = Server::start(kind, options.transport, programs, &[])?;
+        let connect = |_| Wire::connect(options.transport, server.address(), server.certificate());
+        let connected = (0..options.clients).map(connect).collect::<Result<_, _>>();
+        sockets = connected.map_err(|complaint| server.explain(&complaint))?;
+        datagrams = client::set_up_turn(&sockets, server::USER, server::PASSWORD);
+    }
     let datagrams = datagrams.map_err(|complaint| server.explain(&complaint))?;
     load::run(&sockets, &datagrams, &plan.warm_up())?;
     let before = server.cpu_time()?;

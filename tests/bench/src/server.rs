@@ -5,14 +5,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use load::Process;
+use rustls::pki_types::CertificateDer;
+
+use crate::wire::Transport;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -65,49 +69,114 @@ impl Programs {
     }
 }
 
+/// Where a server listens.
+struct Ports {
+    plain: u16,
+    secured: u16,
+}
+
 /// A running server; it ends when this is dropped, or when the driver dies.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    /// Where clients want to see one.
+    certificate: Option<CertificateDer<'static>>,
     folder: PathBuf,
 }
 
 impl Server {
-    /// Starts one for the clients with these ports.
+    /// Starts one that is reached by this transport; the bare one is for the clients with these ports.
     ///
     /// # Errors
     /// What the operating system said.
-    pub(crate) fn start(kind: Kind, programs: &Programs, client_ports: &[u16]) -> Result<Self, String> {
+    pub(crate) fn start(
+        kind: Kind,
+        transport: Transport,
+        programs: &Programs,
+        client_ports: &[u16],
+    ) -> Result<Self, String> {
+        Self::launch_on(transport, |command, folder, ports| {
+            match kind {
+                Kind::Bare => {
+                    let own = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
+                    command.arg(own).arg("forward").arg(ports.plain.to_string());
+                    command.args(client_ports.iter().map(u16::to_string));
+                }
+                Kind::Coturn => {
+                    let text = coturn_configuration(ports, transport, folder);
+                    let file = write(folder, "coturn.conf", &text)?;
+                    command.arg(&programs.turnserver).arg("-c").arg(file);
+                }
+                Kind::Ginnel | Kind::GinnelPublic => {
+                    write(folder, "password", PASSWORD)?;
+                    let peers = if kind == Kind::Ginnel { "appliance" } else { "public" };
+                    let file = write(
+                        folder,
+                        "ginnel.toml",
+                        &ginnel_configuration(ports, transport, folder, peers)?,
+                    )?;
+                    command.arg(&programs.ginnel).arg("serve").arg("--config").arg(file);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Starts the program that is added to a command: for a folder of its own and the port to listen on.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub(crate) fn launch(
+        program: impl FnOnce(&mut Command, &Path, u16) -> Result<(), String>,
+    ) -> Result<Self, String> {
+        Self::launch_on(Transport::Udp, |command, folder, ports| program(command, folder, ports.plain))
+    }
+
+    fn launch_on(
+        transport: Transport,
+        program: impl FnOnce(&mut Command, &Path, &Ports) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("ginnel-bench-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let port = free_port()?;
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &server_core().to_string()]);
-        match kind {
-            Kind::Bare => {
-                let own = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
-                command.arg(own).arg("forward").arg(port.to_string());
-                command.args(client_ports.iter().map(u16::to_string));
-            }
-            Kind::Coturn => {
-                let file = write(&folder, "coturn.conf", &coturn_configuration(port, &folder))?;
-                command.arg(&programs.turnserver).arg("-c").arg(file);
-            }
-            Kind::Ginnel | Kind::GinnelPublic => {
-                write(&folder, "password", PASSWORD)?;
-                let peers = if kind == Kind::Ginnel { "appliance" } else { "public" };
-                let file = write(&folder, "ginnel.toml", &ginnel_configuration(port, &folder, peers)?)?;
-                command.arg(&programs.ginnel).arg("serve").arg("--config").arg(file);
-            }
-        }
+        let ports = Ports { plain: free_port()?, secured: free_port()? };
+        let port = if transport.is_secured() { ports.secured } else { ports.plain };
+        let certificate = transport.is_secured().then(|| make_certificate(&folder)).transpose()?;
+        let mut command = on_server_core();
+        program(&mut command, &folder, &ports)?;
         let log = || open(&folder.join(LOG)).map(Stdio::from);
         command.stdin(Stdio::null()).stdout(log()?).stderr(log()?);
         let child = command.spawn().map_err(|e| format!("setpriv: {e}; install util-linux"))?;
-        Ok(Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), folder })
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self { child, address, certificate, folder })
+    }
+
+    /// Waits until it takes connections.
+    ///
+    /// # Errors
+    /// It does not, for too long.
+    pub(crate) fn wait_for_tcp(&self) -> Result<(), String> {
+        let deadline = Instant::now() + START_MAX;
+        while TcpStream::connect(self.address).is_err() {
+            if Instant::now() > deadline {
+                return Err(self.explain("it does not listen"));
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it shows for itself to clients that come by TLS or DTLS.
+    pub(crate) const fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.certificate.as_ref()
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> Process {
+        Process::of(self.child.id())
     }
 
     /// The complaint with what the server itself said, if it said anything.
@@ -123,18 +192,13 @@ impl Server {
     /// # Errors
     /// The server has ended.
     pub(crate) fn resident_bytes(&self) -> Result<u64, String> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let text = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib =
-            line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| format!("{path}: no RssAnon"))
+        self.process().resident_bytes()
     }
 
-    /// Descriptors it holds open.
+    /// Descriptors it holds open, which the server shows to root only.
     ///
     /// # Errors
-    /// The server has ended.
+    /// The server has ended, or we are not root.
     pub(crate) fn descriptors(&self) -> Result<usize, String> {
         let path = format!("/proc/{}/fd", self.child.id());
         Ok(fs::read_dir(&path).map_err(|e| format!("{path}: {e}"))?.count())
@@ -145,15 +209,7 @@ impl Server {
     /// # Errors
     /// The server has ended, or the kernel keeps no account.
     pub(crate) fn cpu_time(&self) -> Result<Duration, String> {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let mut total = 0;
-        for task in fs::read_dir(&tasks).map_err(|e| format!("{tasks}: {e}"))? {
-            let path = task.map_err(|e| format!("{tasks}: {e}"))?.path().join("schedstat");
-            let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
-            total += nanoseconds.ok_or_else(|| format!("{}: no number", path.display()))?;
-        }
-        Ok(Duration::from_nanos(total))
+        self.process().cpu_time()
     }
 }
 
@@ -177,6 +233,13 @@ pub(crate) fn pin_driver() -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("taskset could not bind the driver to core 0".to_owned()) }
 }
 
+/// The beginning of a command that runs on the servers' core and ends with the driver.
+pub(crate) fn on_server_core() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &server_core().to_string()]);
+    command
+}
+
 fn server_core() -> usize {
     let online = fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
     let is_second = |entry: &fs::DirEntry| entry.file_name() == "cpu1";
@@ -184,7 +247,7 @@ fn server_core() -> usize {
 }
 
 /// A port below those that the system gives out and those of relay sockets, never the same twice.
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let is_free = |port: &u16| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let begin = std::process::id() as u16;
@@ -193,7 +256,7 @@ fn free_port() -> Result<u16, String> {
     port.ok_or_else(|| format!("no port is free from {OWN_PORT_MIN} on"))
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
     let path = folder.join(name);
     open(&path)?.write_all(text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(path)
@@ -205,29 +268,66 @@ fn open(path: &Path) -> Result<File, String> {
     file.map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn coturn_configuration(port: u16, folder: &Path) -> String {
+/// A new pair of a P-256 key and a certificate, both also in the folder.
+fn make_certificate(folder: &Path) -> Result<CertificateDer<'static>, String> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let made = made.map_err(|e| format!("certificate: {e}"))?;
+    for (name, pem) in [("certificate.pem", made.cert.pem()), ("key.pem", made.signing_key.serialize_pem())] {
+        // Files are for appending, and those of the last server's are another pair's.
+        let _ = fs::remove_file(folder.join(name));
+        write(folder, name, &pem)?;
+    }
+    Ok(made.cert.der().clone())
+}
+
+fn coturn_configuration(ports: &Ports, transport: Transport, folder: &Path) -> String {
     let folder = folder.display();
+    let Ports { plain, secured } = ports;
+    let others = [(Transport::Tcp, "no-tcp"), (Transport::Tls, "no-tls"), (Transport::Dtls, "no-dtls")];
+    let secured_lines = match transport.is_secured() {
+        true => format!("cert={folder}/certificate.pem\npkey={folder}/key.pem\n"),
+        false => String::new(),
+    };
+    let off: String =
+        others.iter().filter(|(it, _)| *it != transport).map(|(_, line)| format!("{line}\n")).collect();
     format!(
-        "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\nrelay-threads=1\n\
-         realm=bench\nlt-cred-mech\nuser={USER}:{PASSWORD}\nallow-loopback-peers\n\
-         no-cli\nno-tcp\nno-tls\nno-dtls\nno-tcp-relay\nno-rfc5780\nno-stun-backward-compatibility\n\
+        "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={plain}\ntls-listening-port={secured}\n\
+         relay-threads=1\nrealm=bench\nlt-cred-mech\nuser={USER}:{PASSWORD}\nallow-loopback-peers\n\
+         {secured_lines}{off}no-cli\nno-tcp-relay\nno-rfc5780\nno-stun-backward-compatibility\n\
          pidfile={folder}/coturn.pid\nuserdb={folder}/coturn.db\nlog-file={folder}/coturn.log\n\
          simple-log\nno-stdout-log\n"
     )
 }
 
-fn ginnel_configuration(port: u16, folder: &Path, peers: &str) -> Result<String, String> {
+fn ginnel_configuration(
+    ports: &Ports,
+    transport: Transport,
+    folder: &Path,
+    peers: &str,
+) -> Result<String, String> {
     let (local, admin) = (free_port()?, free_port()?);
     let password = folder.join("password");
+    let (Ports { plain, secured }, folder) = (ports, folder.display());
+    let (turns, tls) = match transport.is_secured() {
+        true => (
+            format!("\"127.0.0.1:{secured}\""),
+            format!(
+                "[tls]\nmode = \"files\"\ncertificate = \"{folder}/certificate.pem\"\n\
+                 key = \"{folder}/key.pem\"\n"
+            ),
+        ),
+        false => Default::default(),
+    };
     Ok(format!(
         "version = 1\n\
-         [listen]\nturn = [\"127.0.0.1:{port}\"]\nturns = []\nweb = []\n\
+         [listen]\nturn = [\"127.0.0.1:{plain}\"]\nturns = [{turns}]\nweb = []\n\
          local = [\"127.0.0.1:{local}\"]\nadmin = \"127.0.0.1:{admin}\"\n\
          [server]\nworkers = 1\n\
-         [relay]\npeers = \"appliance\"\n\
-         [relay.limits]\nanswers_per_address_s = 0\nanswers_per_prefix_s = 0\n\
+         {tls}[relay]\npeers = \"appliance\"\n\
+         [relay.limits]\nanswers_per_address_s = 0\nanswers_per_prefix_s = 0\nanswers_total_s = 0\n\
          allocations_per_prefix = 0\nallocations = 0\n\
-         [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{}\"\npeers = \"{peers}\"\n",
+         [[relay.user]]\nname = \"{USER}\"\npassword_file = \"{0}\"\npeers = \"{peers}\"\n\
+         [[relay.user]]\nname = \"{CALLER}\"\npassword_file = \"{0}\"\npeers = \"appliance\"\n",
         password.display()
     ))
 }
@@ -236,8 +336,11 @@ fn ginnel_configuration(port: u16, folder: &Path, peers: &str) -> Result<String,
 const OWN_PORT_MIN: u16 = 10_000;
 const OWN_PORTS: u16 = 10_000;
 
-/// The one user every TURN server knows.
+/// The user every TURN server knows.
 pub(crate) const USER: &str = "bench";
+
+/// Another one of ours, whose peers are always `appliance`.
+pub(crate) const CALLER: &str = "caller";
 
 /// And the password, which guards nothing: the servers live on loopback for seconds.
 pub(crate) const PASSWORD: &str = "measured-on-loopback";
@@ -245,3 +348,6 @@ pub(crate) const PASSWORD: &str = "measured-on-loopback";
 /// Where a server's own output goes, in its folder, and how much of its end an error repeats.
 const LOG: &str = "output.log";
 const LOG_LINES_MAX: usize = 5;
+
+/// How long a server may take to listen.
+const START_MAX: Duration = Duration::from_secs(20);

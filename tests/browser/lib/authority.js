@@ -10,10 +10,12 @@ import { join } from "node:path";
 export class Authority {
   #folder = mkdtempSync(join(tmpdir(), "ginnel-authority-"));
 
-  constructor() {
+  /** @param {string[]} addresses for which the certificate stands besides this machine */
+  constructor(addresses = []) {
     const at = (name) => join(this.#folder, name);
     const names = at("names");
-    writeFileSync(names, "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+    const stands = ["DNS:localhost", "IP:127.0.0.1", ...addresses.map((address) => `IP:${address}`)];
+    writeFileSync(names, `subjectAltName=${stands.join(",")}\n`);
     const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     const openssl = (...args) => run("openssl", args, "openssl");
     const root = ["-x509", "-days", "2", "-subj", "/CN=ginnel test"];

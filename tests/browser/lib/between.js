@@ -12,6 +12,8 @@ export class Between {
   #server;
   #sockets;
   #upstream;
+  #signal;
+  #from;
   #bend;
 
   /**
@@ -19,10 +21,14 @@ export class Between {
    * @param {(message: any, line: Line) => any[]} bend what the page is told in place of a message of the
    * server
    * @param {(message: any, line: Line) => any[]} [bendBack] the same the other way
+   * @param {{ signal?: string, from?: string }} [line] where the signaling goes if not to where the page is,
+   * and the address of this machine that it comes from
    */
-  static async start(url, bend, bendBack = (message) => [message]) {
+  static async start(url, bend, bendBack = (message) => [message], { signal = url, from } = {}) {
     const between = new Between();
     between.#upstream = new URL(url);
+    between.#signal = new URL("/signal", signal);
+    between.#from = from;
     between.#bend = { bend, bendBack };
     between.#server = createServer((incoming, answer) => between.#passPage(incoming, answer));
     between.#sockets = new WebSocketServer({ server: between.#server });
@@ -36,8 +42,13 @@ export class Between {
     return `http://localhost:${this.#server.address().port}/`;
   }
 
-  async close() {
+  /** Breaks every line. */
+  cut() {
     for (const page of this.#sockets.clients) page.terminate();
+  }
+
+  async close() {
+    this.cut();
     this.#server.close();
     this.#server.closeAllConnections();
     await once(this.#server, "close");
@@ -54,11 +65,13 @@ export class Between {
   }
 
   #passSignaling(page) {
-    const url = new URL("/signal", this.#upstream);
-    url.protocol = "ws:";
+    const url = new URL(this.#signal);
+    url.protocol = url.protocol.replace("http", "ws");
     const server = new WebSocket(url, "ginnel.1", {
-      origin: this.#upstream.origin,
+      origin: this.#signal.origin,
       perMessageDeflate: false,
+      localAddress: this.#from,
+      rejectUnauthorized: false,
     });
     const early = [];
     /** @typedef {{ toPage: (message: any) => void, cut: () => void }} Line */
@@ -77,7 +90,8 @@ export class Between {
       [server, page],
       [page, server],
     ]) {
-      one.on("close", () => other.terminate());
+      // Whoever says goodbye is quoted; whoever is gone is missed.
+      one.on("close", (code) => (code < 1005 || code > 1006 ? other.close(code) : other.terminate()));
       one.on("error", () => other.terminate());
     }
   }

@@ -1,11 +1,13 @@
 /**
  * A real browser with pretended devices, and people who use the page in it by what they see: names and roles.
- * A second browser fits in here: everything that knows the driver is in this file.
+ * Everything that knows the driver is in this file: Playwright, which drives an unchanged Firefox by
+ * WebDriver BiDi. Its version is the last that asks for no command that Firefox ESR 153 does not have.
  */
 import { join } from "node:path";
 
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 
+import { misfit } from "./schema.js";
 import { until } from "./until.js";
 
 /** One browser; every visitor has a profile of their own. */
@@ -14,15 +16,25 @@ export class Browser {
   #visitors = [];
 
   /**
-   * @param {{ devices?: boolean, allow?: boolean, udp?: boolean, home?: string }} [options]
+   * @param {{
+   *   devices?: boolean, allow?: boolean, udp?: boolean, home?: string, program?: string, more?: string[],
+   * }} [options]
    *   `devices`: are there a camera and a microphone; `allow`: does the person allow them;
    *   `udp`: may calls use UDP (a VPN or a privacy extension forbids it just like this);
-   *   `home`: the home directory of whoever runs it, where trusted certificates are
+   *   `home`: the home directory of whoever runs it, where trusted certificates are;
+   *   `program`: what starts it; `more`: switches
    */
-  static async launch({ devices = true, allow = true, udp = true, home = process.env.HOME } = {}) {
+  static async launch({
+    devices = true,
+    allow = true,
+    udp = true,
+    home = process.env.HOME,
+    program = CHROMIUM,
+    more = [],
+  } = {}) {
     const browser = new Browser();
     browser.#browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      executablePath: program,
       headless: true,
       env: { ...process.env, HOME: home },
       args: [
@@ -30,25 +42,56 @@ export class Browser {
         ...(devices ? ["--use-fake-device-for-media-stream"] : []),
         allow ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
         ...(udp ? [] : ["--webrtc-ip-handling-policy=disable_non_proxied_udp"]),
+        ...more,
       ],
+    });
+    return browser;
+  }
+
+  /** Firefox, with devices that everybody allows. */
+  static async launchFirefox() {
+    const browser = new Browser();
+    browser.#browser = await firefox.launch({
+      executablePath: FIREFOX,
+      channel: "moz-firefox",
+      headless: true,
+      firefoxUserPrefs: {
+        "media.autoplay.default": 0,
+        "media.navigator.permission.disabled": true,
+        "media.navigator.streams.fake": true,
+      },
     });
     return browser;
   }
 
   /**
    * Somebody opens the page. `relay`: of the relay's URLs it uses those only that match; `webSockets`: do
-   * they get through, which they do not in some offices. A certificate that nobody trusts is accepted, as
-   * people do; QUIC does not hear of that.
+   * they get through, which they do not in some offices; `frames`: how long the page stands still is
+   * measured; `script`: what runs before the page's own; `withhold`: files that never arrive; `scripting`:
+   * may pages run scripts at all. A certificate that nobody trusts is accepted, as people do; QUIC does not
+   * hear of that.
    */
   async visit(
     url,
-    { viewport = { width: 1280, height: 800 }, colorScheme = "light", relay = "", webSockets = true } = {},
+    {
+      viewport = { width: 1280, height: 800 },
+      colorScheme = "light",
+      relay = "",
+      webSockets = true,
+      frames = false,
+      script = null,
+      withhold = null,
+      scripting = true,
+    } = {},
   ) {
     const settings = { viewport, colorScheme, permissions: [], ignoreHTTPSErrors: true };
-    const context = await this.#browser.newContext(settings);
+    const context = await this.#browser.newContext({ ...settings, javaScriptEnabled: scripting });
     await context.addInitScript((pattern) => {
       window.relayUrls = new RegExp(pattern);
     }, relay);
+    if (script) await context.addInitScript(script);
+    if (withhold) await context.route(withhold, (route) => route.abort());
+    if (frames) await context.addInitScript(watchFrames);
     if (!webSockets) await context.addInitScript(withoutWebSockets);
     const visitor = await Visitor.arrive(context, url);
     this.#visitors.push(visitor);
@@ -68,6 +111,9 @@ export class Browser {
 export class Visitor {
   complaints = [];
   requests = [];
+  /** The scripts that the page ran in threads of their own. */
+  workers = [];
+  #frames = [];
   #page;
 
   static async arrive(context, url) {
@@ -76,7 +122,19 @@ export class Visitor {
     const page = await context.newPage();
     visitor.#page = page;
     page.on("request", (request) => visitor.requests.push(request.url()));
-    page.on("websocket", (socket) => visitor.requests.push(socket.url()));
+    page.on("websocket", (socket) => {
+      visitor.requests.push(socket.url());
+      // A development server has one of its own.
+      if (!socket.url().endsWith("/signal")) return;
+      socket.on("framereceived", ({ payload }) => visitor.#frames.push(String(payload)));
+      const check = (side) => ({ payload }) => {
+        const wrong = misfit(side, String(payload));
+        if (wrong) visitor.complaints.push(`schema: ${wrong}`);
+      };
+      socket.on("framesent", check("ClientMessage"));
+      socket.on("framereceived", check("ServerMessage"));
+    });
+    page.on("worker", (worker) => visitor.workers.push(worker.url()));
     page.on("pageerror", (error) => visitor.complaints.push(`exception: ${error.message}`));
     page.on("console", (message) => {
       const type = message.type();
@@ -92,9 +150,19 @@ export class Visitor {
     await this.#page.getByRole("button", { name, exact: true }).click();
   }
 
+  /** Is there such a button, and does it do anything? */
+  async canPress(name) {
+    return await this.#page.getByRole("button", { name, exact: true }).isEnabled();
+  }
+
   /** Chooses Video, Voice or Text. */
   async choose(media) {
     await this.#page.getByRole("radio", { name: media }).check();
+  }
+
+  /** Chooses from a list. */
+  async pick(label, choice) {
+    await this.#page.getByLabel(label).selectOption(choice);
   }
 
   /** Presses a key. */
@@ -130,13 +198,19 @@ export class Visitor {
 
   /** The four pictures with their words that vouch for the call. */
   async words() {
-    return await until("four words", async () => {
+    return (await this.allWords(1))[0];
+  }
+
+  /** The same for each of so many partners. */
+  async allWords(count) {
+    return await until(`four words of each of ${count}`, async () => {
       const words = await this.#page
         .getByRole("list", { name: "Four words to compare", includeHidden: true })
         .getByRole("listitem", { includeHidden: true })
         // Not what is rendered: the line that they stand behind may be folded.
         .allTextContents();
-      return words.length === 4 && words.every((word) => word !== "") && words;
+      if (words.length !== 4 * count || words.includes("")) return null;
+      return Array.from({ length: count }, (_, at) => words.slice(4 * at, 4 * at + 4));
     });
   }
 
@@ -150,6 +224,11 @@ export class Visitor {
     return await this.#page.evaluate(() => window.watched.delivered);
   }
 
+  /** All that reached the page, whether it made use of it or not: frames, and what was sealed in them. */
+  async received() {
+    return [...this.#frames, ...(await this.#page.evaluate(() => window.watched.opened))];
+  }
+
   /** Where the browser says that it is. */
   address() {
     return this.#page.url();
@@ -158,6 +237,11 @@ export class Visitor {
   /** Runs a function in the page. */
   async ask(question, argument) {
     return await this.#page.evaluate(question, argument);
+  }
+
+  /** How every call that the page has made is now, the oldest first. */
+  async calls() {
+    return (await this.call()).calls;
   }
 
   /** What the browser itself knows of the newest call. */
@@ -178,7 +262,7 @@ export class Visitor {
 /** Runs before the page's own scripts: keeps every connection it makes, and what its policy forbade. */
 function watchFromInside() {
   const Native = window.RTCPeerConnection;
-  const watched = { calls: [], delivered: [], violations: [], tracks: [] };
+  const watched = { calls: [], delivered: [], opened: [], tracks: [] };
   window.RTCPeerConnection = class extends Native {
     constructor(configuration) {
       const isWanted = (url) => window.relayUrls.test(url);
@@ -196,6 +280,14 @@ function watchFromInside() {
     }
   };
   Object.defineProperty(window, "watched", { value: watched });
+  const decrypt = crypto.subtle?.decrypt.bind(crypto.subtle);
+  if (decrypt) {
+    crypto.subtle.decrypt = async (...sealed) => {
+      const plain = await decrypt(...sealed);
+      watched.opened.push(new TextDecoder().decode(plain));
+      return plain;
+    };
+  }
   document.addEventListener("securitypolicyviolation", (event) => {
     console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`);
   });
@@ -208,6 +300,18 @@ function watchFromInside() {
       return stream;
     };
   }
+}
+
+/** Keeps the longest time between two frames: so long the page answered to nothing. */
+function watchFrames() {
+  let last_ms = performance.now();
+  window.standstill_ms = 0;
+  const look = (now_ms) => {
+    window.standstill_ms = Math.max(window.standstill_ms, now_ms - last_ms);
+    last_ms = now_ms;
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }
 
 /** Every WebSocket fails, as it does behind a proxy that does not know them. */
@@ -236,17 +340,25 @@ async function newestCall() {
     framesDecoded: inbound("video").framesDecoded ?? 0,
     audioPackets: inbound("audio").packetsReceived ?? 0,
     audioEnergy: inbound("audio").totalAudioEnergy ?? 0,
-    bytesReceived: transport.bytesReceived ?? 0,
+    bytesReceived: transport.bytesReceived ?? pair.bytesReceived ?? 0,
     localType: one(pair.localCandidateId)?.candidateType,
     relayProtocol: one(pair.localCandidateId)?.relayProtocol,
     remoteType: one(pair.remoteCandidateId)?.candidateType,
     policy: configuration.iceTransportPolicy,
     ice: configuration.iceServers,
+    // What stands in each packet's header for everybody on its way to read.
+    extensions: [...pc.getSenders(), ...pc.getReceivers()].flatMap((one) =>
+      (one.getParameters().headerExtensions ?? []).map(({ uri }) => uri),
+    ),
     descriptions: [pc.localDescription, pc.remoteDescription].map((description) => description?.sdp ?? ""),
     calls: window.watched.calls.map((call) => call.pc.connectionState),
     liveTracks: window.watched.tracks.filter((track) => track.readyState === "live").length,
   };
 }
+
+/** The programs. */
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 
 const SWITCHES = [
   "--no-sandbox",

@@ -17,15 +17,28 @@ export class Server {
   #ports;
 
   #more;
+  #listen;
+  #relayAddress;
 
-  /** @param {string} more lines at the end of the configuration */
-  constructor(more) {
+  /**
+   * @param {string} more lines at the end of the configuration
+   * @param {string[] | undefined} listen lines of `[listen]`, in place of free ports on loopback
+   * @param {string} relayAddress where the relay is, if there are no such lines
+   */
+  constructor(more, listen, relayAddress) {
     this.#more = more;
+    this.#listen = listen;
+    this.#relayAddress = relayAddress;
   }
 
-  /** A server that answers. @param {string} [more] lines at the end of the configuration */
-  static async start(more = "") {
-    const server = new Server(more);
+  /**
+   * A server that answers.
+   * @param {string} [more] lines at the end of the configuration
+   * @param {string[]} [listen] lines of `[listen]`, in place of free ports on loopback
+   * @param {string} [relayAddress] where the relay is, if there are no such lines
+   */
+  static async start(more = "", listen = undefined, relayAddress = "127.0.0.1") {
+    const server = new Server(more, listen, relayAddress);
     server.#ports = {
       turn: await freePort("udp"),
       turns: await freePort(),
@@ -105,10 +118,12 @@ export class Server {
       "version = 1",
       "",
       "[listen]",
-      `turn = ["127.0.0.1:${turn}"]`,
-      `turns = ["127.0.0.1:${turns}"]`,
-      `web = ["127.0.0.1:${web}"]`,
-      `local = ["127.0.0.1:${local}"]`,
+      ...(this.#listen ?? [
+        `turn = ["${this.#relayAddress}:${turn}"]`,
+        `turns = ["127.0.0.1:${turns}"]`,
+        `web = ["127.0.0.1:${web}"]`,
+        `local = ["127.0.0.1:${local}"]`,
+      ]),
       `admin = "127.0.0.1:${admin}"`,
       "",
       // Above the ports that the system gives out by itself, of which those above are.
@@ -146,6 +161,16 @@ export class Server {
 
 /** A port that was free a moment ago; for `udp` on TCP as well, because a relay listens on both. */
 async function freePort(kind = "tcp") {
+  const port = await nextPort(kind);
+  if (given.has(port)) return freePort(kind);
+  given.add(port);
+  return port;
+}
+
+/** What was given out once: the system may give it again before it is used. */
+const given = new Set();
+
+async function nextPort(kind) {
   const listener = createServer().listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address();
@@ -154,10 +179,11 @@ async function freePort(kind = "tcp") {
   if (kind === "tcp") return port;
   const socket = createSocket("udp4");
   socket.bind(port, "127.0.0.1");
-  await once(socket, "listening");
+  // Free on the one is not free on the other.
+  const isFree = await once(socket, "listening").then(() => true, () => false);
   socket.close();
   await once(socket, "close");
-  return port;
+  return isFree ? port : await nextPort(kind);
 }
 
 const BINARY = resolve(process.env.GINNEL_BIN ?? join(import.meta.dirname, "../../../target/release/ginnel"));

@@ -40,6 +40,7 @@ function hear(message) {
       break;
     case "matched":
       session = message.session;
+      console.log(message.ice.flatMap(({ urls }) => urls).join(" "));
       send();
       break;
     case "seal":

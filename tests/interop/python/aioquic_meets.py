@@ -1,118 +1,20 @@
 """Two people meet through the signaling: one over plain QUIC, one over WebTransport, both with aioquic.
 
-usage: aioquic_meets.py HOST:PORT
+usage: aioquic_meets.py HOST:PORT [wait]
+
+With `wait`, they part when a line comes in.
 """
 
 import asyncio
-import json
-import ssl
-import struct
 import sys
 
-from aioquic.asyncio.client import connect
-from aioquic.asyncio.protocol import QuicConnectionProtocol
-from aioquic.h3.connection import H3_ALPN, H3Connection
-from aioquic.h3.events import HeadersReceived
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import StreamDataReceived
+from quic_clients import Plain, Session, client
 
 
-class Messages:
-    """Takes in the bytes of a stream and gives out the messages in them, each behind its length."""
-
-    def __init__(self):
-        self.buffer = b""
-        self.queue = asyncio.Queue()
-
-    def feed(self, data):
-        self.buffer += data
-        while len(self.buffer) >= 4:
-            (length,) = struct.unpack(">I", self.buffer[:4])
-            if len(self.buffer) < 4 + length:
-                break
-            self.queue.put_nowait(json.loads(self.buffer[4 : 4 + length]))
-            self.buffer = self.buffer[4 + length :]
-
-    async def hear(self, kind):
-        message = await asyncio.wait_for(self.queue.get(), timeout=10)
-        assert message["t"] == kind, message
-        return message
-
-
-class Plain(QuicConnectionProtocol):
-    """The signaling without HTTP."""
-
-    def __init__(self, *arguments, **named):
-        super().__init__(*arguments, **named)
-        self.messages = Messages()
-        self.stream = None
-
-    async def open(self, authority):
-        self.stream = self._quic.get_next_available_stream_id()
-
-    def say(self, message):
-        text = json.dumps(message).encode()
-        self._quic.send_stream_data(self.stream, struct.pack(">I", len(text)) + text)
-        self.transmit()
-
-    def quic_event_received(self, event):
-        if isinstance(event, StreamDataReceived):
-            self.messages.feed(event.data)
-
-
-class Session(Plain):
-    """The signaling in a WebTransport session."""
-
-    def __init__(self, *arguments, **named):
-        super().__init__(*arguments, **named)
-        # From the start: the server's settings may be the first thing to come.
-        self.http = H3Connection(self._quic, enable_webtransport=True)
-
-    async def open(self, authority):
-        self.answer = asyncio.get_running_loop().create_future()
-        request = self._quic.get_next_available_stream_id()
-        self.http.send_headers(
-            request,
-            [
-                (b":method", b"CONNECT"),
-                (b":scheme", b"https"),
-                (b":authority", authority),
-                (b":path", b"/signal"),
-                (b":protocol", b"webtransport"),
-                (b"origin", b"https://" + authority),
-            ],
-        )
-        self.transmit()
-        status = await asyncio.wait_for(self.answer, timeout=10)
-        assert status == b"200", status
-        self.stream = self.http.create_webtransport_stream(request)
-
-    def quic_event_received(self, event):
-        # aioquic reads HTTP frames on streams that it has opened itself, whatever they are.
-        if isinstance(event, StreamDataReceived) and event.stream_id == self.stream:
-            self.messages.feed(event.data)
-            return
-        for http_event in self.http.handle_event(event):
-            if isinstance(http_event, HeadersReceived):
-                self.answer.set_result(dict(http_event.headers)[b":status"])
-
-
-def client(protocol, alpn, host, port):
-    configuration = QuicConfiguration(
-        alpn_protocols=alpn, is_client=True, verify_mode=ssl.CERT_NONE, max_datagram_frame_size=65536
-    )
-    return connect(host, port, configuration=configuration, create_protocol=protocol)
-
-
-async def main(server):
-    host, port = server.rsplit(":", 1)
-    authority = server.encode()
-    async with (
-        client(Plain, ["ginnel.1"], host, int(port)) as one,
-        client(Session, H3_ALPN, host, int(port)) as other,
-    ):
+async def main(server, wait=None):
+    async with client(Plain, server) as one, client(Session, server) as other:
         for person in (one, other):
-            await person.open(authority)
+            await person.open(server.encode())
             person.say({"t": "hello", "v": 1})
             await person.messages.hear("welcome")
         one.say({"t": "find", "want": {"media": "text"}})
@@ -121,6 +23,9 @@ async def main(server):
         matched = [await person.messages.hear("matched") for person in (one, other)]
         assert matched[0]["session"] == matched[1]["session"]
         assert {sides["role"] for sides in matched} == {"caller", "callee"}
+        if wait:
+            print("matched", flush=True)
+            await asyncio.to_thread(sys.stdin.readline)
         other.say({"t": "leave"})
         assert (await one.messages.hear("gone"))["why"] == "left"
     print("they met")

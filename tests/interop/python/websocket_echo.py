@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 
+from schema import received, sent
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -31,7 +32,7 @@ class Echo:
             await self.say(socket, hello)
             try:
                 async for text in socket:
-                    if await self.hear(socket, json.loads(text)):
+                    if await self.hear(socket, received(json.loads(text))):
                         return True
             except ConnectionClosed:
                 pass
@@ -69,7 +70,7 @@ class Echo:
         await self.say(socket, {"t": "seal", "session": self.session, "n": n, "body": self.bodies[n - 1]})
 
     async def say(self, socket, message):
-        await socket.send(json.dumps(message))
+        await socket.send(json.dumps(sent(message)))
 
 
 asyncio.run(asyncio.wait_for(Echo(sys.argv[1]).run(), 50))

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,9 +17,11 @@ use std::time::{Duration, Instant};
 pub struct Appliance {
     process: Child,
     folder: PathBuf,
+    /// What starts the binary, and its arguments; empty: we do.
+    launcher: Vec<String>,
     /// Where TURN answers, over UDP and TCP.
     pub turn: SocketAddr,
-    /// Where TURN over TLS answers.
+    /// Where TURN over TLS answers, and over DTLS.
     pub turns: SocketAddr,
     /// Where the page and the signaling answer, without TLS.
     pub local: SocketAddr,
@@ -42,7 +45,7 @@ impl Appliance {
     /// # Panics
     /// As [`Appliance::start`] does.
     pub fn start_with(ip: IpAddr, relay: &str) -> Self {
-        Self::start_on(&[SocketAddr::new(ip, free_port(&[ip]))], relay)
+        Self::start_on(&[free_address(ip)], relay)
     }
 
     /// The same on these addresses; the first is [`Appliance::turn`].
@@ -50,24 +53,36 @@ impl Appliance {
     /// # Panics
     /// As [`Appliance::start`] does.
     pub fn start_on(listen: &[SocketAddr], relay: &str) -> Self {
+        Self::start_for(listen, "secret_file = \"secrets\"", relay)
+    }
+
+    /// The same as [`Appliance::start_with`] for static users alone: it shares no secret.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn of_static_users(ip: IpAddr, relay: &str) -> Self {
+        Self::start_for(&[free_address(ip)], "", relay)
+    }
+
+    fn start_for(listen: &[SocketAddr], secrets: &str, relay: &str) -> Self {
         let folder = fresh_folder();
-        let (turn, turns) = (listen[0], free_tcp(listen[0].ip()));
-        let (local, admin) = (free_tcp(LOOPBACK), free_tcp(LOOPBACK));
-        let web = free_for_both();
+        let (turn, turns) = (listen[0], free_address(listen[0].ip()));
+        let (local, admin) = (free_address(LOOPBACK), free_address(LOOPBACK));
+        let web = free_address(LOOPBACK);
         let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
         let listen = listen.join(", ");
         let password = folder.join("password");
         write_private(&password, PASSWORD);
         let password = password.display();
         write_private(&folder.join("secrets"), &format!("{OLD_SECRET}\n{SECRET}\n"));
-        // Above the ports that the system gives out by itself, of which `turn` is one.
+        // Above the ports that the system gives out by itself.
         let configuration = format!(
             "version = 1\n\
              [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = [\"{web}\"]\n\
              local = [\"{local}\"]\nadmin = \"{admin}\"\n\
              [server]\nworkers = 2\ndrain_s = 30\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
-             secret_file = \"secrets\"\n{relay}\n\
+             {secrets}\n{relay}\n\
              user = [\n\
              {{ name = \"{PUBLIC_USER}\", password_file = \"{password}\", peers = \"public\" }},\n\
              {{ name = \"{APPLIANCE_USER}\", password_file = \"{password}\", peers = \"appliance\" }},\n\
@@ -82,10 +97,23 @@ impl Appliance {
     /// # Panics
     /// As [`Appliance::start`] does.
     pub fn start_in(folder: PathBuf, configuration: &str, addresses: [SocketAddr; 5]) -> Self {
+        Self::start_under(Vec::new(), folder, configuration, addresses)
+    }
+
+    /// The same by a launcher: a program and its arguments, to which ours are added.
+    ///
+    /// # Panics
+    /// As [`Appliance::start`] does.
+    pub fn start_under(
+        launcher: Vec<String>,
+        folder: PathBuf,
+        configuration: &str,
+        addresses: [SocketAddr; 5],
+    ) -> Self {
         write_private(&folder.join("ginnel.toml"), configuration);
-        let process = serve(&folder);
+        let process = serve(&folder, &launcher);
         let [turn, turns, web, local, admin] = addresses;
-        let mut appliance = Self { process, folder, turn, turns, web, local, admin };
+        let mut appliance = Self { process, folder, launcher, turn, turns, web, local, admin };
         appliance.wait_until_ready();
         appliance
     }
@@ -97,7 +125,7 @@ impl Appliance {
     pub fn restart(&mut self) {
         self.process.kill().expect("a child of ours");
         self.process.wait().expect("a child of ours");
-        self.process = serve(&self.folder);
+        self.process = serve(&self.folder, &self.launcher);
         self.wait_until_ready();
     }
 
@@ -141,7 +169,23 @@ impl Appliance {
     /// # Panics
     /// Where it runs no more.
     pub fn terminate(&self) {
-        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        self.signal("TERM");
+    }
+
+    /// Replaces a file beside its configuration.
+    ///
+    /// # Panics
+    /// Where it cannot be written.
+    pub fn write_private(&self, name: &str, text: &str) {
+        write_private(&self.folder.join(name), text);
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// Where it runs no more.
+    pub fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
         assert!(told.is_ok_and(|status| status.success()), "{}", self.log());
     }
 
@@ -163,6 +207,18 @@ impl Appliance {
     /// Whether `/readyz` says so.
     pub fn is_ready(&self) -> bool {
         self.ask("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200"))
+    }
+
+    /// The time that cores have spent on it.
+    ///
+    /// # Panics
+    /// Where the system does not say.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        // proc(5): utime and stime are the 12th and 13th behind the name, in hundredths of a second.
+        let behind = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = behind.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok());
+        Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
     /// What it has written so far.
@@ -198,9 +254,17 @@ impl Drop for Appliance {
     }
 }
 
-fn serve(folder: &Path) -> Child {
+fn serve(folder: &Path, launcher: &[String]) -> Child {
     let log = fs::File::create(folder.join("log")).expect("a log file in a folder of ours");
-    Command::new(binary())
+    let mut command = match launcher {
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(binary());
+            command
+        }
+        [] => Command::new(binary()),
+    };
+    command
         .args(["serve", "--config"])
         .arg(folder.join("ginnel.toml"))
         .stdin(Stdio::null())
@@ -246,38 +310,47 @@ pub fn limited(program: impl AsRef<Path>) -> Command {
     command
 }
 
-/// A port that nobody uses at the moment.
+/// Runs a pair of clients that relay to each other, over UDP and then over TCP: `command` is given host,
+/// port, name, password and transport.
+///
+/// # Panics
+/// Where not all of twenty messages come, from relay to relay, over that transport.
+pub fn relays_over_udp_and_tcp(appliance: &Appliance, command: impl Fn() -> Command) {
+    let (host, port) = (appliance.turn.ip().to_string(), appliance.turn.port().to_string());
+    for transport in ["udp", "tcp"] {
+        let arguments = [host.as_str(), &port, APPLIANCE_USER, PASSWORD, transport];
+        let output = command().args(arguments).output().expect("a program that is there");
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let is_whole = output.status.success() && said.contains("20 of 20, relay to relay");
+        assert!(is_whole, "{transport}: {said}\n{}", appliance.log());
+        let packets =
+            format!("ginnel_relay_transport_packets_total{{direction=\"in\",transport=\"{transport}\"}}");
+        appliance.wait_for_metric(&packets, 40.0);
+    }
+}
+
+/// An address with a port of nobody's, over UDP and TCP.
 ///
 /// # Panics
 /// Where there is none.
-pub fn free_udp(ip: IpAddr) -> SocketAddr {
-    let socket = UdpSocket::bind(SocketAddr::new(ip, 0)).expect("a free port");
-    socket.local_addr().expect("a bound socket")
+pub fn free_address(ip: IpAddr) -> SocketAddr {
+    SocketAddr::new(ip, free_port(&[ip]))
 }
 
-/// A port that nobody uses at the moment, over UDP or TCP, on any of these addresses.
+/// A port that nobody uses, over UDP or TCP, on any of these addresses, and that nobody comes by before it is
+/// bound: the kernel gives none below 32,768 to sockets that want just any, and here each is given once.
 ///
 /// # Panics
 /// Where there is none.
 pub fn free_port(ips: &[IpAddr]) -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let next = |_| {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        PORTS.start + (std::process::id().wrapping_mul(97).wrapping_add(given) % PORTS.len() as u32) as u16
+    };
     let is_free = |at: SocketAddr| UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok();
-    let free = |port: u16| ips.iter().all(|ip| is_free(SocketAddr::new(*ip, port)));
-    (0..100).map(|_| free_udp(ips[0]).port()).find(|port| free(*port)).expect("a port free on all of them")
-}
-
-/// A TCP port that nobody uses at the moment.
-///
-/// # Panics
-/// Where there is none.
-pub fn free_tcp(ip: IpAddr) -> SocketAddr {
-    let listener = TcpListener::bind(SocketAddr::new(ip, 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket")
-}
-
-/// Free for TCP and for UDP.
-fn free_for_both() -> SocketAddr {
-    let chosen = (0..100).map(|_| free_tcp(LOOPBACK)).find(|address| UdpSocket::bind(address).is_ok());
-    chosen.expect("a port free for both")
+    let free = |port: &u16| ips.iter().all(|ip| is_free(SocketAddr::new(*ip, *port)));
+    PORTS.map(next).find(free).expect("a port free on all of them")
 }
 
 /// The interpreter with the libraries in it; `tests/run interop` makes it.
@@ -288,7 +361,8 @@ pub fn python() -> PathBuf {
     )
 }
 
-fn binary() -> PathBuf {
+/// The binary under test.
+pub fn binary() -> PathBuf {
     std::env::var_os("GINNEL_BIN").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/ginnel"),
         PathBuf::from,
@@ -307,8 +381,11 @@ pub fn fresh_folder() -> PathBuf {
     folder
 }
 
-/// Passwords are refused when others can read them.
-fn write_private(path: &Path, text: &str) {
+/// A file that nobody else can read; passwords in others are refused.
+///
+/// # Panics
+/// Where it cannot be written.
+pub fn write_private(path: &Path, text: &str) {
     fs::write(path, text).expect("a file in a folder of ours");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
 }
@@ -330,3 +407,6 @@ pub const PASSWORD: &str = "known-to-every-test";
 
 /// This machine, over IPv4.
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// For servers of the tests.
+const PORTS: Range<u16> = 20_000..32_000;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use interop::{Appliance, LOOPBACK, free_tcp, free_udp, fresh_folder, limited, wait_for};
+use instant_acme::Account;
+use interop::{Appliance, LOOPBACK, free_address, fresh_folder, limited, wait_for};
 
 #[test]
 fn over_tls_alpn_01_once_it_is_there_and_again_before_the_end() {
@@ -23,12 +24,15 @@ fn over_tls_alpn_01_once_it_is_there_and_again_before_the_end() {
     assert!(appliance.log().contains("a self-signed certificate is served until"));
     assert!(served(scene.web).contains("ginnel, self-signed"));
 
-    let _pebble = Pebble::start(&scene, scene.web.port(), free_tcp(LOOPBACK).port(), 20);
+    let _pebble = Pebble::start(&scene, scene.web.port(), free_address(LOOPBACK).port(), 20);
     wait_for("a certificate", PATIENCE, || served(scene.web).contains("Pebble Intermediate"));
-    let first = served(scene.web);
+    let (first, account) = (served(scene.web), scene.account());
     assert!(first.contains("DNS:chat.example"), "{first}");
-    wait_for("another certificate", PATIENCE, || served(scene.web) != first);
-    assert!(served(scene.web).contains("Pebble Intermediate"));
+    wait_for("another certificate", PATIENCE, || {
+        let second = served(scene.web);
+        second.contains("Pebble Intermediate") && second != first
+    });
+    assert_eq!(scene.account(), account);
     assert!(appliance.metric("ginnel_certificate_changes_total") >= 2.0);
     assert!(appliance.metric("ginnel_certificate_failures_total") >= 1.0);
     // Who offers the validators' protocol finds nothing when nobody is to be validated.
@@ -38,15 +42,32 @@ fn over_tls_alpn_01_once_it_is_there_and_again_before_the_end() {
 #[test]
 fn over_http_01_and_a_restart_keeps_it() {
     let scene = Scene::new();
-    let http = free_tcp(LOOPBACK);
-    let pebble = Pebble::start(&scene, free_tcp(LOOPBACK).port(), http.port(), 86_400);
+    let http = free_address(LOOPBACK);
+    let pebble = Pebble::start(&scene, free_address(LOOPBACK).port(), http.port(), 86_400);
     let mut appliance = scene.serve(Some(http));
     wait_for("a certificate", PATIENCE, || served(scene.web).contains("Pebble Intermediate"));
-    let first = served(scene.web);
+    let (first, account) = (served(scene.web), scene.account());
     drop(pebble);
     appliance.restart();
     assert_eq!(served(scene.web), first);
+    assert_eq!(scene.account(), account);
     assert!(!appliance.log().contains("self-signed certificate is served"));
+}
+
+#[test]
+fn of_a_new_account_after_the_old_one_was_deactivated() {
+    let scene = Scene::new();
+    let _pebble = Pebble::start(&scene, scene.web.port(), free_address(LOOPBACK).port(), 20);
+    let appliance = scene.serve(None);
+    wait_for("a certificate", PATIENCE, || served(scene.web).contains("Pebble Intermediate"));
+    let (first, account) = (served(scene.web), scene.account());
+    deactivate(&scene);
+    wait_for("another account", PATIENCE, || scene.account() != account);
+    wait_for("another certificate", PATIENCE, || {
+        let second = served(scene.web);
+        second.contains("Pebble Intermediate") && second != first
+    });
+    assert!(appliance.log().contains("knows our account no more; another one is made"));
 }
 
 struct Scene {
@@ -63,12 +84,17 @@ impl Scene {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         fs::write(folder.join("pebble.pem"), made.cert.pem()).unwrap();
         fs::write(folder.join("pebble.key"), made.signing_key.serialize_pem()).unwrap();
-        Self { folder, web: free_tcp(LOOPBACK), directory: free_tcp(LOOPBACK) }
+        Self { folder, web: free_address(LOOPBACK), directory: free_address(LOOPBACK) }
+    }
+
+    /// The account that is kept; nothing while there is none.
+    fn account(&self) -> Vec<u8> {
+        fs::read(self.folder.join("state/acme-account.json")).unwrap_or_default()
     }
 
     fn serve(&self, http: Option<SocketAddr>) -> Appliance {
-        let (turn, turns) = (free_udp(LOOPBACK), free_tcp(LOOPBACK));
-        let (local, admin) = (free_tcp(LOOPBACK), free_tcp(LOOPBACK));
+        let (turn, turns) = (free_address(LOOPBACK), free_address(LOOPBACK));
+        let (local, admin) = (free_address(LOOPBACK), free_address(LOOPBACK));
         let http: String = http.map(|http| format!("\"{http}\"")).unwrap_or_default();
         let configuration = format!(
             "[listen]\nturn = [\"{turn}\"]\nturns = [\"{turns}\"]\nweb = [\"{}\"]\nhttp = [{http}]\n\
@@ -84,6 +110,15 @@ impl Scene {
     }
 }
 
+/// What an operator may do with the account's key elsewhere.
+#[tokio::main(flavor = "current_thread")]
+async fn deactivate(scene: &Scene) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Account::builder_with_root(scene.folder.join("pebble.pem")).unwrap();
+    let credentials = serde_json::from_slice(&scene.account()).unwrap();
+    builder.from_credentials(credentials).await.unwrap().deactivate().await.unwrap();
+}
+
 /// A running Pebble that finds every name on loopback.
 struct Pebble {
     pebble: Child,
@@ -93,10 +128,10 @@ struct Pebble {
 impl Pebble {
     /// It looks for proofs on these ports and gives certificates that hold for so long.
     fn start(scene: &Scene, tls_port: u16, http_port: u16, valid_s: u64) -> Self {
-        let dns = free_udp(LOOPBACK);
+        let dns = free_address(LOOPBACK);
         let none = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""];
         let names = quiet(limited(Path::new("pebble-challtestsrv")).args(none))
-            .args(["-dns01", &dns.to_string(), "-management", &free_tcp(LOOPBACK).to_string()])
+            .args(["-dns01", &dns.to_string(), "-management", &free_address(LOOPBACK).to_string()])
             .spawn()
             .unwrap();
         let path = |name: &str| scene.folder.join(name).display().to_string();
@@ -105,7 +140,7 @@ impl Pebble {
              \"certificate\": \"{}\", \"privateKey\": \"{}\", \"httpPort\": {http_port}, \
              \"tlsPort\": {tls_port}, \"certificateValidityPeriod\": {valid_s}}}}}",
             scene.directory,
-            free_tcp(LOOPBACK),
+            free_address(LOOPBACK),
             path("pebble.pem"),
             path("pebble.key"),
         );

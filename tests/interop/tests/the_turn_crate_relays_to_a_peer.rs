@@ -65,8 +65,11 @@ async fn to_another_client_of_the_appliance() {
     );
     let (relayed_a, relayed_b) = (a.allocate().await.unwrap(), b.allocate().await.unwrap());
     let (address_a, address_b) = (relayed_a.local_addr().unwrap(), relayed_b.local_addr().unwrap());
-    // The side that listens first needs a permission, which this client makes by sending.
+    // The side that listens first needs a permission, which this client makes by sending. What it sends
+    // finds none on the other side yet. It must have been dropped before that one makes its own: a worker
+    // may be slower than both clients.
     relayed_b.send_to(b"hello", address_a).await.unwrap();
+    appliance.wait_for_metric(r#"ginnel_relay_drops_total{reason="no_route"}"#, 1.0);
     for number in 0..20_u8 {
         relayed_a.send_to(&[number; 300], address_b).await.unwrap();
         assert_eq!(receive(&relayed_b).await, (vec![number; 300], address_a));

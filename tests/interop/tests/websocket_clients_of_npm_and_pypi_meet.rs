@@ -1,14 +1,32 @@
 //! `ws` from npm and `websockets` from PyPI meet, talk through sealed payloads, and both lose their
-//! connections on the way: nothing is lost, nothing comes twice.
+//! connections on the way: nothing is lost, nothing comes twice. Both are told by which URLs the relay is
+//! reached.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
-use interop::{Appliance, limited};
+use interop::{Appliance, LOOPBACK, limited, python};
 
 #[test]
 fn over_lost_connections() {
-    let appliance = Appliance::start("127.0.0.1".parse().unwrap());
+    let appliance = Appliance::start(LOOPBACK);
+    let said = talk(&appliance);
+    // By the name that they came by: UDP before TCP, and no TLS that browsers would not trust.
+    let (turn, web) = (appliance.turn.port(), appliance.web.port());
+    let urls = [(turn, "udp"), (web, "udp"), (turn, "tcp")]
+        .map(|(port, transport)| format!("turn:127.0.0.1:{port}?transport={transport}"));
+    assert!(said.lines().any(|line| line == urls.join(" ")), "{said}");
+}
+
+#[test]
+fn and_are_given_the_urls_of_a_proxy() {
+    let urls = ["turns:chat.example:443?transport=tcp", "turn:[2001:db8::5]:3478?transport=udp"];
+    let said = talk(&Appliance::start_with(LOOPBACK, &format!("urls = {urls:?}\n")));
+    assert!(said.lines().any(|line| line == urls.join(" ")), "{said}");
+}
+
+/// Both talk; what they said of it.
+fn talk(appliance: &Appliance) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let url = format!("ws://{}/signal", appliance.local);
     let echo = limited(python())
@@ -26,12 +44,5 @@ fn over_lost_connections() {
         .concat();
     assert!(talk.status.success() && said.contains("40 of 40"), "{said}\n{}", appliance.log());
     assert!(echo.status.success() && said.contains("40 sent back"), "{said}\n{}", appliance.log());
-}
-
-/// The interpreter with websockets in it; `tests/run interop` makes it.
-fn python() -> PathBuf {
-    std::env::var_os("GINNEL_PYTHON").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/python3"),
-        PathBuf::from,
-    )
+    said
 }

@@ -212,7 +212,10 @@ mod tests {
     }
 
     fn agreed(link: [Option<LinkSecret>; 2]) -> (Sealing, Sealing) {
-        let (mut caller, mut callee) = (side(Role::Caller, link[0]), side(Role::Callee, link[1]));
+        exchanged(side(Role::Caller, link[0]), side(Role::Callee, link[1]))
+    }
+
+    fn exchanged(mut caller: Sealing, mut callee: Sealing) -> (Sealing, Sealing) {
         let key = sent(callee.receive(&caller.begin().unwrap()).unwrap());
         let key = sent(caller.receive(&key).unwrap());
         assert_eq!(callee.receive(&key), Ok(Step::Ready));
@@ -231,6 +234,21 @@ mod tests {
         assert_eq!(caller.signs().unwrap(), callee.signs().unwrap());
         assert_eq!(caller.proof_of(Role::Callee), callee.proof_of(Role::Callee));
         assert_ne!(caller.proof_of(Role::Callee), caller.proof_of(Role::Caller));
+    }
+
+    #[test]
+    fn row_158_a_server_with_keys_of_its_own_makes_the_strings_differ() {
+        let between =
+            |role, seed| Sealing::new(role, [7; 16], None, Share::new(&[seed; 32], [seed; 32]).unwrap());
+        let (mut caller, mut as_callee) = exchanged(side(Role::Caller, None), between(Role::Callee, 3));
+        let (mut as_caller, mut callee) = exchanged(between(Role::Caller, 4), side(Role::Callee, None));
+        // What it passes on is opened by both, and yet they see different strings.
+        assert!(caller.receive(&as_callee.seal(b"x").unwrap()).is_ok());
+        assert!(callee.receive(&as_caller.seal(b"x").unwrap()).is_ok());
+        assert_ne!(caller.signs().unwrap(), callee.signs().unwrap());
+        for role in [Role::Caller, Role::Callee] {
+            assert_ne!(caller.proof_of(role), callee.proof_of(role));
+        }
     }
 
     #[test]

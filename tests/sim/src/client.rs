@@ -31,6 +31,7 @@ pub struct Client {
     inbox: VecDeque<Heard>,
     relayed: Option<SocketAddr>,
     mapped: Option<SocketAddr>,
+    pub(crate) is_on_stream: bool,
     random: Random,
 }
 
@@ -48,6 +49,7 @@ impl Client {
             inbox: VecDeque::new(),
             relayed: None,
             mapped: None,
+            is_on_stream: false,
             random,
         }
     }
@@ -80,6 +82,16 @@ impl Client {
         self.outbox.push_back(out);
     }
 
+    /// Sends data in a Send indication with DONT-FRAGMENT.
+    pub fn send_unfragmented(&mut self, peer: SocketAddr, payload: &[u8]) {
+        let mut out = Vec::new();
+        MessageWriter::new(&mut out, Class::Indication, Method::SEND, self.transaction_id())
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
+            .attribute(AttributeType::DATA, payload)
+            .attribute(AttributeType::DONT_FRAGMENT, &[]);
+        self.outbox.push_back(out);
+    }
+
     /// Sends data on a channel.
     ///
     /// # Panics
@@ -104,6 +116,7 @@ impl Client {
         let Ok(message) = Message::parse(datagram) else { return };
         match (message.class(), message.method()) {
             (Class::Indication, Method::DATA) => self.inbox.extend(read_data(&message)),
+            (Class::Indication, Method::CONNECTION_ATTEMPT) => self.inbox.extend(read_attempt(&message)),
             (Class::Success | Class::Error, _) => self.take_answer(now, &message, datagram),
             _ => {}
         }
@@ -171,7 +184,7 @@ impl Client {
         let datagram = request.write(id, self.signature.as_ref());
         self.outbox.push_back(datagram.clone());
         let signed = self.signature.clone();
-        let timer = Timer::start(now);
+        let timer = if self.is_on_stream { Timer::start_on_stream(now) } else { Timer::start(now) };
         self.transactions.push(Transaction { id, ticket, request, signed, datagram, timer, challenges });
     }
 
@@ -208,11 +221,13 @@ impl Client {
         else {
             return false;
         };
-        //= RFC 8489 §9.2.5: a 401 to a request that was signed means that the credentials are wrong
+        //= RFC 8489 §9.2.5: "The client MUST NOT perform this retry if it is not changing the USERNAME,
+        //= USERHASH, REALM, or its associated password from the previous attempt"
         if code_of(message) == Some(401) && self.signature.as_ref().is_some_and(|it| it.realm == realm) {
             return false;
         }
-        //= RFC 8489 §9.2.5: the request must contain a PASSWORD-ALGORITHM with the first algorithm supported
+        //= RFC 8489 §9.2.5: "the request MUST contain a PASSWORD-ALGORITHM attribute with the first algorithm
+        //= supported on the list"
         let told = message.find(AttributeType::PASSWORD_ALGORITHMS);
         let algorithms =
             told.and_then(|told| Some((told.to_vec(), PasswordAlgorithms::new(told).flatten().next()?)));
@@ -274,6 +289,11 @@ impl Granted {
         self.message().find(AttributeType::RESERVATION_TOKEN).map(<[u8]>::to_vec)
     }
 
+    /// CONNECTION-ID
+    pub fn connection(&self) -> Option<Vec<u8>> {
+        self.message().find(AttributeType::CONNECTION_ID).map(<[u8]>::to_vec)
+    }
+
     /// MOBILITY-TICKET
     pub fn ticket(&self) -> Option<Vec<u8>> {
         self.message().find(AttributeType::MOBILITY_TICKET).map(<[u8]>::to_vec)
@@ -298,6 +318,8 @@ pub enum Heard {
     Channel(u16, Vec<u8>),
     /// In a Data indication that names this peer.
     Data(PeerAddr, Vec<u8>),
+    /// No payload: a peer has connected, and this CONNECTION-ID names its connection.
+    Attempt(PeerAddr, Vec<u8>),
 }
 
 impl Heard {
@@ -342,6 +364,12 @@ impl Transaction {
             _ => true,
         }
     }
+}
+
+fn read_attempt(message: &Message<'_>) -> Option<Heard> {
+    let from = message.find(AttributeType::XOR_PEER_ADDRESS)?;
+    let from = decode_xor_address(from, message.transaction_id()).ok()?;
+    Some(Heard::Attempt(PeerAddr(from), message.find(AttributeType::CONNECTION_ID)?.to_vec()))
 }
 
 fn read_data(message: &Message<'_>) -> Option<Heard> {

@@ -24,13 +24,14 @@ mod random;
 mod relay;
 mod request;
 mod setup;
+mod tcp;
 mod transaction;
 mod world;
 
 pub use client::{Client, Failure, Granted, Heard, Ticket};
 pub use link::Link;
 pub use lobby::Lobby;
-pub use model::{Identity, Model};
+pub use model::{Hears, Identity, Model, Prospect, Wish};
 pub use nat::{Dependence, Nat, NatKind};
 pub use random::Random;
 pub use relay::{Outcome, Packet, Relay};
@@ -39,4 +40,4 @@ pub use setup::Setup;
 pub use turn_core::{
     Credential, DropReason, Owner, PasswordAlgorithm, PeerPolicy, SessionId, SharedSecret, Side,
 };
-pub use world::{ClientId, RELAY_PORT, RELAY_PORTS, RELAY_V4, RELAY_V6, SiteId, World};
+pub use world::{ClientId, RELAY_PORT, RELAY_PORTS, RELAY_STREAM_PORT, RELAY_V4, RELAY_V6, SiteId, World};

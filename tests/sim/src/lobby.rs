@@ -79,6 +79,7 @@ impl Lobby {
         while let Some(output) = self.matcher.poll_output() {
             match output {
                 Output::Send { to, message } => self.deliver(to, &message.to_json()),
+                Output::Forward { to, frame } => self.deliver(to, frame.as_str()),
                 Output::Matched(matched) => {
                     let side = match matched.side {
                         match_core::Side::A => Side::A,
@@ -96,6 +97,7 @@ impl Lobby {
                 Output::AskRelay(question) => {
                     self.matcher.handle_relaying(&question, false, clock(world));
                 }
+                Output::UseToken(question) => self.matcher.handle_token(&question, true, clock(world)),
                 Output::Close { to, .. } => {
                     self.mailboxes.remove(&to);
                 }

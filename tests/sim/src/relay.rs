@@ -9,11 +9,14 @@ use std::time::Duration;
 use stun_wire::Message;
 use turn_core::{
     ClientAddr, Config, Counters, Directory, DropReason, Event, FiveTuple, Handover, Hop, IcmpError,
-    ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Server, SessionId, Verdict, WorkerId,
+    ListenerId, LocalIp, Notice, Now, Owner, PeerAddr, Rules, Server, SessionId, SharedSecret, Verdict,
+    WorkerId,
 };
 
 use crate::client::code_of;
 use crate::random::{Random, mix};
+use crate::tcp::{Connection, Tcp};
+use crate::world::RELAY_STREAM_PORT;
 
 /// A relay of several workers. Notices between workers take a moment and keep their order; relay sockets take
 /// a moment to open.
@@ -26,15 +29,19 @@ pub struct Relay {
     arrived: u64,
     /// When the newest notice from one worker to another arrives.
     newest: BTreeMap<(u16, u16), Duration>,
-    /// Ports of open relay sockets and whose they are.
-    sockets: BTreeMap<u16, WorkerId>,
+    /// Open relay sockets by port: whose they are, and what they are bound to.
+    sockets: BTreeMap<u16, (WorkerId, IpAddr)>,
     /// Relay sockets on their way from worker to worker, with what the kernel keeps for them meanwhile.
-    between: BTreeMap<u16, Vec<Packet>>,
+    between: BTreeMap<u16, (IpAddr, Vec<Packet>)>,
     binds_to_refuse: usize,
     binds_tried: Vec<u16>,
     notices_to_lose: usize,
+    offers_lost_per_mille: u16,
+    /// Notices from worker to worker so far.
+    told: u64,
     /// What became of datagrams that were passed on from one worker to another.
     passed_on: VecDeque<Outcome>,
+    tcp: Tcp,
     outbox: VecDeque<Packet>,
     random: Random,
 }
@@ -66,26 +73,38 @@ impl Relay {
             binds_to_refuse: 0,
             binds_tried: Vec::new(),
             notices_to_lose: 0,
+            offers_lost_per_mille: 0,
+            told: 0,
             passed_on: VecDeque::new(),
+            tcp: Tcp::default(),
             outbox: VecDeque::new(),
             random,
         }
     }
 
+    /// The connection of a stream client is over.
+    pub fn hang_up(&mut self, now: Now, client: SocketAddr) {
+        let ip = if client.is_ipv6() { crate::RELAY_V6 } else { crate::RELAY_V4 };
+        let to = SocketAddr::new(ip, RELAY_STREAM_PORT);
+        let tuple = five_tuple(&Packet { from: client, to, datagram: Vec::new() });
+        self.tell(now, self.worker_of(client), |server| server.handle_client_gone(now, tuple));
+    }
+
     /// A datagram for one of the relay's addresses. `None` where no socket is bound to its port.
     pub fn handle_packet(&mut self, now: Now, packet: &Packet) -> Option<Outcome> {
-        if packet.to.port() == self.listening.port() {
+        if [self.listening.port(), RELAY_STREAM_PORT].contains(&packet.to.port()) {
             return Some(self.handle_client(now, packet));
         }
         let port = packet.to.port();
-        if let Some(waiting) = self.between.get_mut(&port) {
+        let is_meant = |ip: IpAddr| ip == packet.to.ip();
+        if let Some((_, waiting)) = self.between.get_mut(&port).filter(|(ip, _)| is_meant(*ip)) {
             waiting.push(packet.clone());
             return Some(Outcome::Later);
         }
-        let worker = *self.sockets.get(&port)?;
+        let (worker, _) = *self.sockets.get(&port).filter(|(_, ip)| is_meant(*ip))?;
         let server = &mut self.servers[usize::from(worker.0)];
         let outcome =
-            Outcome::of(server.handle_peer(now, port, PeerAddr(packet.from), &packet.datagram), &[]);
+            Outcome::of(server.handle_peer(now, port, PeerAddr(packet.from), &packet.datagram), &EARLIER);
         self.carry_out(now.mono, worker, packet, &outcome);
         Some(outcome)
     }
@@ -100,9 +119,23 @@ impl Relay {
 
     /// An ICMP error about a datagram that left the relay socket with this port; nothing where it is closed.
     pub fn handle_icmp(&mut self, now: Now, port: u16, peer: SocketAddr, error: IcmpError) {
-        let Some(&worker) = self.sockets.get(&port) else { return };
+        let Some(&(worker, _)) = self.sockets.get(&port) else { return };
         self.servers[usize::from(worker.0)].handle_icmp(now, port, PeerAddr(peer), error);
         self.carry_out_events(now.mono, worker);
+    }
+
+    /// Gives all workers other shared secrets.
+    pub fn replace_secrets(&mut self, secrets: &[SharedSecret]) {
+        for server in &mut self.servers {
+            server.handle_secrets(secrets);
+        }
+    }
+
+    /// Gives all workers other rules about addresses.
+    pub fn replace_rules(&mut self, now: Now, rules: &Rules) {
+        for worker in 0..self.workers() {
+            self.tell(now, WorkerId(worker), |server| server.handle_rules(now, rules));
+        }
     }
 
     /// Lets all workers turn newcomers away.
@@ -120,8 +153,8 @@ impl Relay {
                     self.servers[usize::from(to.0)].handle_notice(now, notice);
                     to
                 }
-                Pending::Bind { worker, port } => {
-                    self.bind(now, worker, port);
+                Pending::Bind { worker, ip, port } => {
+                    self.bind(now, worker, ip, port);
                     worker
                 }
                 Pending::HandOver { to, handover } => {
@@ -154,6 +187,16 @@ impl Relay {
     /// Loses the next notices between workers, as a full mailbox does.
     pub const fn lose_notices(&mut self, count: usize) {
         self.notices_to_lose = count;
+    }
+
+    /// Loses so many of a thousand offers between workers from here on, at random.
+    pub const fn lose_offers(&mut self, per_mille: u16) {
+        self.offers_lost_per_mille = per_mille;
+    }
+
+    /// How many notices workers gave each other so far.
+    pub const fn told(&self) -> u64 {
+        self.told
     }
 
     /// What became of the next datagram that one worker passed on to another.
@@ -222,16 +265,33 @@ impl Relay {
         self.counters().allocations == 0
             && self.directory.lock().expect("no server panicked").is_empty()
             && self.sockets.is_empty()
+            && self.tcp.listening.is_empty()
+            && self.tcp.connections.is_empty()
             && self.pending.is_empty()
             && self.between.is_empty()
             && self.servers.iter().all(Server::is_empty)
-            && self.servers.iter().all(|server| server.next_deadline().is_none())
+    }
+
+    /// Tells one worker something and carries out what it says.
+    pub(crate) fn tell<T>(&mut self, now: Now, worker: WorkerId, what: impl FnOnce(&mut Server) -> T) -> T {
+        let said = what(&mut self.servers[usize::from(worker.0)]);
+        self.carry_out_events(now.mono, worker);
+        said
+    }
+
+    pub(crate) const fn tcp(&mut self) -> &mut Tcp {
+        &mut self.tcp
+    }
+
+    /// Whose the open relay socket with this port is.
+    pub(crate) fn opener_of(&self, port: u16) -> Option<WorkerId> {
+        self.sockets.get(&port).map(|(worker, _)| *worker)
     }
 
     fn handle_client(&mut self, now: Now, packet: &Packet) -> Outcome {
         let tuple = five_tuple(packet);
         let worker = self.worker_of(packet.from);
-        let mut reply = Vec::new();
+        let mut reply = EARLIER.to_vec();
         let server = &mut self.servers[usize::from(worker.0)];
         let outcome = Outcome::of(server.handle_client(now, tuple, &packet.datagram, &mut reply), &reply);
         self.carry_out(now.mono, worker, packet, &outcome);
@@ -244,8 +304,9 @@ impl Relay {
         self.servers[usize::from(to.0)].handle_handover(now, handover);
         let mut arrived = Vec::new();
         for port in ports {
-            arrived.extend(self.between.remove(&port).unwrap_or_default());
-            self.sockets.insert(port, to);
+            let (ip, waiting) = self.between.remove(&port).expect("what arrives was under way");
+            arrived.extend(waiting);
+            self.sockets.insert(port, (to, ip));
         }
         // It may be the last thing that happens to them.
         self.carry_out_events(now.mono, to);
@@ -255,10 +316,10 @@ impl Relay {
     }
 
     fn take_passed_on(&mut self, now: Now, to: WorkerId, tuple: FiveTuple, datagram: Vec<u8>) {
-        let mut reply = Vec::new();
+        let mut reply = EARLIER.to_vec();
         let server = &mut self.servers[usize::from(to.0)];
         let outcome = Outcome::of(server.handle_passed_on(now, tuple, &datagram, &mut reply), &reply);
-        let local = SocketAddr::new(tuple.local.0, self.listening.port());
+        let local = self.listener_of(&tuple);
         let packet = Packet { from: tuple.client.0, to: local, datagram };
         self.carry_out(now.mono, to, &packet, &outcome);
         self.passed_on.push_back(outcome);
@@ -290,11 +351,30 @@ impl Relay {
                     let packet = self.to_client(to, message);
                     self.outbox.push_back(packet);
                 }
-                Event::OpenRelay { port, .. } => {
+                Event::OpenRelay { ip, port } => {
                     let at = now + self.moment();
-                    self.push(at, Pending::Bind { worker, port });
+                    self.push(at, Pending::Bind { worker, ip: ip.0, port });
+                }
+                Event::Listen { ip, port, .. } => {
+                    self.tcp.listening.insert(port);
+                    let at = now + self.moment();
+                    self.push(at, Pending::Bind { worker, ip: ip.0, port });
+                }
+                Event::Connect { port, id, peer } => {
+                    self.tcp.connections.insert(id, Connection { worker, port, client: None });
+                    self.tcp.asked.push_back((id, peer.0));
+                }
+                Event::Join { client, id, message, .. } => {
+                    let connection = self.tcp.connections.get_mut(&id).expect("a connection that is there");
+                    assert_eq!(connection.client.replace(client.client.0), None, "joined once");
+                    let packet = self.to_client(client, message);
+                    self.outbox.push_back(packet);
+                }
+                Event::CloseConnection { id } => {
+                    self.tcp.connections.remove(&id).expect("a connection that is there");
                 }
                 Event::CloseRelay { port } => {
+                    self.tcp.close_all_of(port);
                     self.sockets.remove(&port);
                     self.pending.retain(
                         |_, it| !matches!(it, Pending::Bind { port: opening, .. } if *opening == port),
@@ -303,14 +383,19 @@ impl Relay {
                 Event::Released { .. } => {}
                 Event::Tell { notice, .. } if self.notices_to_lose > 0 && notice.may_be_lost() => {
                     self.notices_to_lose -= 1;
+                    self.servers[usize::from(worker.0)].handle_lost_notice(notice);
                 }
+                Event::Tell { notice: Notice::Offer(_), .. }
+                    if self.offers_lost_per_mille > 0 && self.random.chance(self.offers_lost_per_mille) => {}
                 Event::Tell { worker: to, notice } => {
+                    self.told += 1;
                     self.post(now, worker, to, Pending::Notice { to, notice });
                 }
                 Event::HandOver { worker: to, handover } => {
                     for port in handover.relay_ports() {
-                        assert_eq!(self.sockets.remove(&port), Some(worker), "who has it hands it over");
-                        self.between.insert(port, Vec::new());
+                        let (holder, ip) = self.sockets.remove(&port).expect("it is open");
+                        assert_eq!(holder, worker, "who has it hands it over");
+                        self.between.insert(port, (ip, Vec::new()));
                     }
                     self.post(now, worker, to, Pending::HandOver { to, handover });
                 }
@@ -329,12 +414,14 @@ impl Relay {
         self.push(at, pending);
     }
 
-    fn bind(&mut self, now: Now, worker: WorkerId, port: u16) {
+    fn bind(&mut self, now: Now, worker: WorkerId, ip: IpAddr, port: u16) {
         self.binds_tried.push(port);
         let opened = self.binds_to_refuse == 0;
         self.binds_to_refuse = self.binds_to_refuse.saturating_sub(1);
         if opened {
-            assert!(self.sockets.insert(port, worker).is_none(), "no port is bound twice");
+            assert!(self.sockets.insert(port, (worker, ip)).is_none(), "no port is bound twice");
+        } else {
+            self.tcp.listening.remove(&port);
         }
         self.servers[usize::from(worker.0)].handle_relay_opened(now, port, opened);
     }
@@ -350,8 +437,13 @@ impl Relay {
     }
 
     fn to_client(&self, to: FiveTuple, datagram: Vec<u8>) -> Packet {
-        let from = SocketAddr::new(to.local.0, self.listening.port());
-        Packet { from, to: to.client.0, datagram }
+        Packet { from: self.listener_of(&to), to: to.client.0, datagram }
+    }
+
+    /// Our address of a 5-tuple.
+    fn listener_of(&self, tuple: &FiveTuple) -> SocketAddr {
+        let port = if tuple.listener.is_stream() { RELAY_STREAM_PORT } else { self.listening.port() };
+        SocketAddr::new(tuple.local.0, port)
     }
 
     fn workers(&self) -> u16 {
@@ -371,10 +463,12 @@ pub struct Packet {
 }
 
 fn five_tuple(packet: &Packet) -> FiveTuple {
+    let place = packet.to.is_ipv6().into();
+    let is_stream = packet.to.port() == RELAY_STREAM_PORT;
     FiveTuple {
         client: ClientAddr(packet.from),
         local: LocalIp(packet.to.ip()),
-        listener: ListenerId(packet.to.is_ipv6().into()),
+        listener: if is_stream { ListenerId::stream(place) } else { ListenerId(place) },
     }
 }
 
@@ -398,6 +492,7 @@ pub enum Outcome {
 
 impl Outcome {
     fn of(verdict: Verdict<'_>, reply: &[u8]) -> Self {
+        let reply = reply.strip_prefix(&EARLIER).expect("a reply is appended to what is there");
         let is_reply = matches!(verdict, Verdict::Reply);
         assert_eq!(is_reply, !reply.is_empty(), "a reply, and only a reply, has bytes");
         match verdict {
@@ -428,7 +523,10 @@ impl Outcome {
 /// Something inside the process that takes a moment.
 enum Pending {
     Notice { to: WorkerId, notice: Notice },
-    Bind { worker: WorkerId, port: u16 },
+    Bind { worker: WorkerId, ip: IpAddr, port: u16 },
     HandOver { to: WorkerId, handover: Handover },
     PassOn { to: WorkerId, tuple: FiveTuple, datagram: Vec<u8> },
 }
+
+/// A reply goes behind what its buffer holds; each of these begins with something.
+const EARLIER: [u8; 3] = *b"old";

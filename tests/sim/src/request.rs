@@ -25,6 +25,21 @@ impl Request {
         Self::bare(Method::ALLOCATE).with(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
     }
 
+    /// Allocate, of TCP.
+    pub fn allocate_tcp() -> Self {
+        Self::bare(Method::ALLOCATE).with(AttributeType::REQUESTED_TRANSPORT, &[6, 0, 0, 0])
+    }
+
+    /// Connect.
+    pub fn connect(peer: SocketAddr) -> Self {
+        Self::bare(Method::CONNECT).peer(peer)
+    }
+
+    /// ConnectionBind.
+    pub fn bind_connection(id: &[u8]) -> Self {
+        Self::bare(Method::CONNECTION_BIND).with(AttributeType::CONNECTION_ID, id)
+    }
+
     /// Refresh; of 0 seconds: delete.
     pub fn refresh(lifetime_s: u32) -> Self {
         Self::bare(Method::REFRESH).lifetime(lifetime_s)

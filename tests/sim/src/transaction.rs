@@ -15,6 +15,11 @@ impl Timer {
         Self { sent: 1, next: now + RTO }
     }
 
+    /// The same on a stream, where nothing is sent again: given up at 39.5 s.
+    pub(crate) fn start_on_stream(now: Duration) -> Self {
+        Self { sent: SENDS_MAX, next: now + RTO * ((1 << (SENDS_MAX - 1)) - 1) + RTO * LAST_WAIT_RTO }
+    }
+
     /// What to do at `now`, if anything is due.
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Option<Due> {
         if now < self.next {

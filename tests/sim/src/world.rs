@@ -1,12 +1,15 @@
 //! The world: a clock that only moves when it is driven, sites with their NATs and lines, the people in them,
 //! plain peers on the internet, and the relay. It has no opinion about what should happen; tests have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use stun_wire::{AttributeType, Method};
-use turn_core::{Credential, Directory, IcmpError, Now, Owner, SessionId, SessionKey, Side, WorkerId};
+use turn_core::{
+    AddressRange, ConnectionId, Credential, Directory, IcmpError, Now, Owner, Rules, SessionId, SessionKey,
+    SharedSecret, Side, WorkerId,
+};
 
 use crate::client::{Client, Failure, Granted, Heard};
 use crate::link::Link;
@@ -23,15 +26,19 @@ use crate::setup::{SESSION_KEY, Setup, user_credential};
 /// instant of the question.
 pub struct World {
     now: Duration,
+    /// What the wall clock would have said at the relay's start.
+    unix_start_s: u64,
     relay: Relay,
     sites: Vec<Site>,
     people: Vec<Person>,
     /// What reached each plain peer, and from where.
     peers: BTreeMap<SocketAddr, Vec<(SocketAddr, Vec<u8>)>>,
+    closed: BTreeSet<SocketAddr>,
     on_the_wire: BTreeMap<(Duration, u64), Packet>,
     sent: u64,
     record: Vec<Packet>,
-    last_outcome: Option<Outcome>,
+    /// What became of the first datagram that reached the relay since somebody said something.
+    first_outcome: Option<Outcome>,
     random: Random,
 }
 
@@ -49,14 +56,16 @@ impl World {
         let relay = Relay::new(configs, directory, SocketAddr::new(RELAY_V4, RELAY_PORT), random.fork());
         Self {
             now: START,
+            unix_start_s: UNIX_START_S,
             relay,
             sites: Vec::new(),
             people: Vec::new(),
             peers: BTreeMap::new(),
+            closed: BTreeSet::new(),
             on_the_wire: BTreeMap::new(),
             sent: 0,
             record: Vec::new(),
-            last_outcome: None,
+            first_outcome: None,
             random,
         }
     }
@@ -139,7 +148,45 @@ impl World {
         self.people[client.0].client = Client::new(credential, self.random.fork());
     }
 
-    /// A plain peer on the internet that sends everything back to where it came from.
+    /// Lets a client that has not spoken yet come by a stream.
+    pub fn by_stream(&mut self, client: ClientId) -> ClientId {
+        self.people[client.0].server.set_port(RELAY_STREAM_PORT);
+        self.people[client.0].client.is_on_stream = true;
+        client
+    }
+
+    /// Ends the connection of a client on a stream.
+    pub fn hang_up(&mut self, client: ClientId) {
+        let (now, address) = (self.clock(), self.address(client));
+        self.relay.hang_up(now, address);
+        self.drive(self.now);
+    }
+
+    /// A TCP peer on the internet connects to a relayed address. `None`: its connection was refused or closed
+    /// at once.
+    pub fn dial(&mut self, peer: SocketAddr, relayed: SocketAddr) -> Option<ConnectionId> {
+        let now = self.clock();
+        let id = self.relay.dial(now, peer, relayed.port());
+        self.drive(self.now);
+        id
+    }
+
+    /// Ends a connection of the relay with a peer.
+    pub fn disconnect(&mut self, id: ConnectionId) {
+        let now = self.clock();
+        self.relay.disconnect(now, id);
+        self.drive(self.now);
+    }
+
+    /// An address on the internet that refuses connections. One that nothing is known of does not answer.
+    pub fn closed(&mut self, address: &str) -> SocketAddr {
+        let address = address.parse().expect("a socket address");
+        self.closed.insert(address);
+        address
+    }
+
+    /// A plain peer on the internet that sends everything back to where it came from, and accepts
+    /// connections.
     pub fn echo(&mut self, address: &str) -> SocketAddr {
         let address = address.parse().expect("a socket address");
         self.peers.insert(address, Vec::new());
@@ -176,9 +223,9 @@ impl World {
     /// Lets a client learn realm and nonce and nothing else, whatever its credential is worth: by an Allocate
     /// that can't be granted, since nothing but an Allocate is challenged.
     pub fn learn_nonce(&mut self, client: ClientId) {
-        let tcp = Request::bare(Method::ALLOCATE).with(AttributeType::REQUESTED_TRANSPORT, &[6, 0, 0, 0]);
-        let refusal = self.refusal(client, tcp);
-        assert!(refusal.is_some(), "only UDP is relayed");
+        let none = Request::bare(Method::ALLOCATE).with(AttributeType::REQUESTED_TRANSPORT, &[0; 4]);
+        let refusal = self.refusal(client, none);
+        assert!(refusal.is_some(), "there is no such transport");
     }
 
     /// An allocation for a client that is entitled to one.
@@ -212,7 +259,16 @@ impl World {
     /// Where the relay did not see it at once.
     pub fn send(&mut self, client: ClientId, peer: SocketAddr, payload: &[u8]) -> Outcome {
         self.say(client, |client| client.send(peer, payload));
-        self.last_outcome.take().expect("a wire brings it to the relay at once")
+        self.first_outcome.take().expect("a wire brings it to the relay at once")
+    }
+
+    /// Sends in a Send indication with DONT-FRAGMENT; otherwise like [`World::send`].
+    ///
+    /// # Panics
+    /// Where the relay did not see it at once.
+    pub fn send_unfragmented(&mut self, client: ClientId, peer: SocketAddr, payload: &[u8]) -> Outcome {
+        self.say(client, |client| client.send_unfragmented(peer, payload));
+        self.first_outcome.take().expect("a wire brings it to the relay at once")
     }
 
     /// Sends on a channel; otherwise like [`World::send`].
@@ -221,12 +277,12 @@ impl World {
     /// Where the relay did not see it at once.
     pub fn send_channel(&mut self, client: ClientId, number: u16, payload: &[u8]) -> Outcome {
         self.say(client, |client| client.send_channel(number, payload));
-        self.last_outcome.take().expect("a wire brings it to the relay at once")
+        self.first_outcome.take().expect("a wire brings it to the relay at once")
     }
 
     /// Lets a client do something that it needs no answer to, over whatever line it has.
     pub fn say(&mut self, client: ClientId, what: impl FnOnce(&mut Client)) {
-        self.last_outcome = None;
+        self.first_outcome = None;
         what(&mut self.people[client.0].client);
         self.drive(self.now);
     }
@@ -244,11 +300,17 @@ impl World {
         std::mem::take(self.peers.get_mut(&peer).expect("a peer of this world"))
     }
 
-    /// A datagram for the relay's clients' port out of nowhere, from any source that one may claim, and what
-    /// became of it.
+    /// A datagram out of nowhere, from any source that one may claim, and what became of it. It comes to the
+    /// relay's clients' port, or to that of streams where somebody sits at the source who uses it.
     pub fn knock(&mut self, from: SocketAddr, datagram: &[u8]) -> Outcome {
-        let ip = if from.is_ipv6() { RELAY_V6 } else { RELAY_V4 };
-        let packet = Packet { from, to: SocketAddr::new(ip, RELAY_PORT), datagram: datagram.to_vec() };
+        self.knock_at(if from.is_ipv6() { RELAY_V6 } else { RELAY_V4 }, from, datagram)
+    }
+
+    /// The same, sent to this address, which may stand for more than the relay.
+    pub fn knock_at(&mut self, ip: IpAddr, from: SocketAddr, datagram: &[u8]) -> Outcome {
+        let person = self.people.iter().find(|person| person.address == from);
+        let port = person.map_or(RELAY_PORT, |person| person.server.port());
+        let packet = Packet { from, to: SocketAddr::new(ip, port), datagram: datagram.to_vec() };
         let outcome = self.relay.handle_packet(self.clock(), &packet).expect("the relay listens there");
         self.drive(self.now);
         outcome
@@ -271,6 +333,20 @@ impl World {
     pub fn icmp(&mut self, port: u16, peer: SocketAddr, error: IcmpError) {
         let now = self.clock();
         self.relay.handle_icmp(now, port, peer, error);
+        self.drive(self.now);
+    }
+
+    /// Replaces the secrets that are shared with other software.
+    pub fn replace_secrets(&mut self, secrets: &[&str]) {
+        let secrets: Vec<_> = secrets.iter().map(|secret| SharedSecret::new(secret.as_bytes())).collect();
+        self.relay.replace_secrets(&secrets);
+    }
+
+    /// Replaces the operator's rules about addresses.
+    pub fn replace_rules(&mut self, allow: &[AddressRange], deny: &[AddressRange]) {
+        let rules = Rules { allow: allow.to_vec(), deny: deny.to_vec(), ..Rules::default() };
+        let now = self.clock();
+        self.relay.replace_rules(now, &rules);
         self.drive(self.now);
     }
 
@@ -302,6 +378,11 @@ impl World {
         self.drive(self.now + time);
     }
 
+    /// Sets the wall clock forward, or back with a negative number, while no time passes.
+    pub const fn step_wall_clock(&mut self, seconds: i64) {
+        self.unix_start_s = self.unix_start_s.saturating_add_signed(seconds);
+    }
+
     /// Lets workers finish telling each other; takes less than a few milliseconds.
     pub fn settle(&mut self) {
         while let Some(at) = self.relay.settled_at() {
@@ -316,7 +397,7 @@ impl World {
 
     /// The time of credentials.
     pub const fn unix_s(&self) -> u64 {
-        UNIX_START_S + self.now.as_secs()
+        self.unix_start_s + self.now.as_secs()
     }
 
     /// Both times, as the relay is told them.
@@ -384,6 +465,8 @@ impl World {
         // What has run out at an instant has run out before a datagram of that instant arrives.
         if relay == Some(at) {
             self.relay.handle_deadline(self.clock());
+            let next = self.relay.next_deadline();
+            assert!(next.is_none_or(|next| next > self.now), "what was due is done");
         } else if wire == Some(at) {
             let (_, packet) = self.on_the_wire.pop_first().expect("seen above");
             self.deliver(packet);
@@ -407,6 +490,12 @@ impl World {
                 };
                 let link = site.link;
                 self.put_on(link, Packet { from, to: server, datagram });
+            }
+        }
+        while let Some((id, peer)) = self.relay.poll_connect() {
+            let (now, accepts) = (self.clock(), self.peers.contains_key(&peer));
+            if accepts || self.closed.contains(&peer) {
+                self.relay.connected(now, id, accepts);
             }
         }
         while let Some(packet) = self.relay.poll_packet() {
@@ -433,7 +522,9 @@ impl World {
         }
         let ip = packet.to.ip();
         if ip == RELAY_V4 || ip == RELAY_V6 {
-            self.last_outcome = self.relay.handle_packet(self.clock(), &packet);
+            let outcome = self.relay.handle_packet(self.clock(), &packet);
+            // What an echo sends back comes after that.
+            self.first_outcome = self.first_outcome.take().or(outcome);
         } else if let Some(heard) = self.peers.get_mut(&packet.to) {
             heard.push((packet.from, packet.datagram.clone()));
             let back = Packet { from: packet.to, to: packet.from, datagram: packet.datagram };
@@ -490,6 +581,9 @@ pub const RELAY_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0,
 
 /// Where the relay's clients come.
 pub const RELAY_PORT: u16 = 3478;
+
+/// Where those come that are on streams.
+pub const RELAY_STREAM_PORT: u16 = 5349;
 
 /// The ports of relay sockets.
 pub const RELAY_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;

@@ -1,9 +1,9 @@
 //! A mailbox between workers may be full. What was lost there costs a packet, never a call: traffic asks
-//! again.
+//! again. What nobody would ask for again is not lost.
 
 use std::time::Duration;
 
-use sim::{ClientId, Heard, Request, Setup, World};
+use sim::{ClientId, DropReason, Heard, Outcome, Request, Setup, World};
 
 /// A couple on two different workers.
 fn apart(seed: u64) -> (World, [ClientId; 2]) {
@@ -39,16 +39,17 @@ fn the_second_packet_finds_the_way() {
 }
 
 #[test]
-fn a_lost_withdrawal_lasts_no_longer_than_the_permission_did() {
+fn row_82_that_a_way_has_ended_is_never_lost() {
     let (mut world, [alice, bob]) = apart(1);
     let [from, to] = [world.relayed(alice), world.relayed(bob)];
     world.permit(bob, from);
-    let end = world.now() + Duration::from_secs(300);
     world.bind(alice, 0x4000, to);
     world.settle();
+    assert!(world.send_channel(alice, 0x4000, b"x").is_routed());
+    assert_eq!(world.heard(bob).len(), 1);
     world.relay().lose_notices(usize::MAX);
     assert_eq!(world.refusal(bob, Request::refresh(0)), None);
-    world.drive(end);
-    assert!(!world.send_channel(alice, 0x4000, b"late").is_forward());
+    world.settle();
+    assert_eq!(world.send_channel(alice, 0x4000, b"late"), Outcome::Drop(DropReason::NoRoute));
     assert!(world.heard(bob).is_empty());
 }

@@ -44,6 +44,8 @@ fn row_35_after_its_end_an_allocation_is_not_made_again() {
             for request in &recorded {
                 assert_eq!(world.knock(from, request).code(), Some(refused), "{waited_s}");
             }
+            let left = world.relay().counters().allocations;
+            assert_eq!(left, u64::from(!by_end_of_session), "that of the other side");
         }
         // By now the nonce is old.
         world.pass(Duration::from_secs(60));

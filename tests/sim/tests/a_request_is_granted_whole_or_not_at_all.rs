@@ -1,9 +1,11 @@
 //! Rows 15, 16 and 54: several peers in one message, and peers that are none.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use sim::{DropReason, Outcome, Request, World};
 use stun_wire::{AttributeType, Class, Method, TransactionId};
+use turn_core::limits::{PEERINGS_MAX, PERMISSION_LIFETIME};
 
 fn public_user(world: &mut World) -> (sim::ClientId, SocketAddr, SocketAddr) {
     let user = world.user("user");
@@ -44,6 +46,35 @@ fn row_16_one_denied_peer_denies_the_whole_request() {
     for peer in both {
         assert!(world.send(user, peer, b"x").is_forward());
     }
+}
+
+#[test]
+fn more_peers_than_one_request_may_name_are_too_many() {
+    let mut world = World::new(4);
+    let (user, ..) = public_user(&mut world);
+    let peers: Vec<SocketAddr> = (1..=17).map(|host| ([9, 9, 9, host], 5000).into()).collect();
+    assert_eq!(world.refusal(user, Request::permit(&peers)), Some(508));
+    assert_eq!(world.send(user, peers[0], b"x"), Outcome::Drop(DropReason::NoPermission));
+    assert_eq!(world.refusal(user, Request::permit(&peers[1..])), None);
+}
+
+#[test]
+fn a_channel_for_which_there_is_no_room_permits_nothing() {
+    let mut world = World::new(5);
+    let (user, ..) = public_user(&mut world);
+    let first: SocketAddr = ([9, 9, 9, 9], 6000).into();
+    for number in 0..PEERINGS_MAX as u16 {
+        world.bind(user, 0x4000 + number, SocketAddr::new(first.ip(), 6000 + number));
+    }
+    let other: SocketAddr = ([9, 9, 9, 8], 6000).into();
+    assert_eq!(world.refusal(user, Request::bind(0x4FFF, other)), Some(508));
+    assert_eq!(world.send(user, other, b"x"), Outcome::Drop(DropReason::NoPermission));
+    // And it prolongs none.
+    world.pass(PERMISSION_LIFETIME - Duration::from_secs(1));
+    assert_eq!(world.refusal(user, Request::bind(0x4FFF, SocketAddr::new(first.ip(), 7000))), Some(508));
+    assert!(world.send(user, first, b"x").is_forward());
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.send(user, first, b"x"), Outcome::Drop(DropReason::NoPermission));
 }
 
 #[test]

@@ -1,15 +1,16 @@
-//! A port that TURN shares with QUIC: who is meant by a first byte, for strangers and for those who hold an
-//! allocation. RFC 7983, RFC 9443.
+//! A port that TURN shares with QUIC and DTLS: who is meant by a first byte, for strangers and for those who
+//! hold an allocation. RFC 7983, RFC 9443.
 
 use sim::{DropReason, Owner, Side, World};
 
 #[test]
-fn a_stranger_speaks_stun_or_quic() {
+fn a_stranger_speaks_stun_dtls_or_quic() {
     let mut world = World::new(1);
     let from = "198.18.5.1:5000".parse().unwrap();
     for first in 0..=255_u8 {
         let expected = match first {
             0..=3 => Owner::Turn,
+            20..=63 => Owner::Dtls,
             64..=127 | 192..=255 => Owner::Quic,
             _ => Owner::Nobody(DropReason::NotStun),
         };
@@ -38,10 +39,12 @@ fn who_holds_an_allocation_means_its_channels_until_it_ends() {
 }
 
 #[test]
-fn quic_hears_nothing_from_whom_nobody_should_answer() {
+fn nobody_hears_from_whom_nobody_should_answer() {
     let mut world = World::new(3);
     for from in ["198.18.5.1:0", "198.18.5.1:53", "0.0.0.0:5000", "224.0.0.1:5000"] {
-        let owner = world.owner(from.parse().unwrap(), &[0xc0; 1_200]);
-        assert_eq!(owner, Owner::Nobody(DropReason::HopelessSource), "{from}");
+        for datagram in [[0xc0; 1_200], [22; 1_200]] {
+            let owner = world.owner(from.parse().unwrap(), &datagram);
+            assert_eq!(owner, Owner::Nobody(DropReason::HopelessSource), "{from}");
+        }
     }
 }

@@ -129,3 +129,25 @@ fn row_97_an_outside_peer_is_held_to_the_limit_of_whom_it_sends_to() {
     assert_eq!(heard, [400, 400]);
     assert!(world.relay().dropped(DropReason::OverSessionRate) > 3000);
 }
+
+#[test]
+fn row_97_an_allocation_made_anew_brings_no_full_bucket() {
+    // 50 packets at once, and 100 a second.
+    let bandwidth = BandwidthLimits { session_bps: 800_000, total_bps: 0 };
+    for workers in [1, 2, 5] {
+        let mut world = World::with(Setup { bandwidth, workers, ..Setup::new(6) });
+        let [alice, bob] = pair(&mut world, 1);
+        let to = world.relayed(bob);
+        let mut passed = 0;
+        for _ in 0..10 {
+            passed += (0..100).filter(|_| world.send(alice, to, &PAYLOAD).is_forward()).count();
+            assert_eq!(world.refusal(alice, Request::refresh(0)), None);
+            world.pass(Duration::from_millis(50));
+            let from = world.allocate(alice);
+            world.permit(alice, to);
+            world.permit(bob, from);
+            world.settle();
+        }
+        assert!((90..=100).contains(&passed), "{passed}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sim::{Heard, Request, Side, World};
+use sim::{Heard, RELAY_V4, Request, Setup, Side, World};
 
 const HOMES: [[&str; 2]; 3] = [
     ["198.18.200.1:4000", "198.18.201.1:4000"],
@@ -36,10 +36,33 @@ fn clients_of_either_family_talk_by_relayed_addresses_of_either_family() {
 }
 
 #[test]
+fn a_loopback_address_is_relayed_where_it_needs_no_socket_only() {
+    let own_ips = vec![RELAY_V4, "::1".parse().unwrap()];
+    let mut world = World::with(Setup { own_ips, ..Setup::new(4) });
+    let (user, person) = (world.user("user"), world.person(1, Side::A));
+    assert_eq!(world.refusal(user, Request::allocate().family(2)), Some(440));
+    let granted = world.ask(person, Request::allocate().family(2)).ok().unwrap();
+    assert_eq!(granted.relayed().unwrap().ip(), std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST));
+    let granted = world.ask(user, Request::allocate().both_families()).ok().unwrap();
+    assert_eq!(granted.all_relayed().len(), 1, "the family that is there");
+}
+
+#[test]
 fn a_refresh_that_names_the_other_family_is_a_mismatch() {
     let mut world = World::new(2);
     let [alice, _] = world.couple(1);
     assert_eq!(world.refusal(alice, Request::refresh(600).family(2)), Some(443));
     assert_eq!(world.refusal(alice, Request::refresh(0).family(2)), Some(443));
+    assert_eq!(world.refusal(alice, Request::refresh(600).family(3)), Some(443));
     assert_eq!(world.refusal(alice, Request::refresh(600).family(1)), None);
+}
+
+#[test]
+fn a_client_at_the_end_of_a_tunnel_is_refused() {
+    for home in ["[2001:0:c000:201::1]:5000", "[2002:c000:201::1]:5000"] {
+        let mut world = World::new(3);
+        let user = world.user_with_address("user", home.parse().expect("an address"));
+        assert_eq!(world.refusal(user, Request::allocate()), Some(403));
+        assert!(world.relay().is_empty());
+    }
 }

@@ -126,7 +126,7 @@ fn what_is_in_flight_when_a_client_moves_arrives() {
         let numbers = |heard: Vec<Heard>| -> Vec<u16> {
             let number = |it| match it {
                 Heard::Channel(_, payload) => u16::from_be_bytes(payload.try_into().expect("two bytes")),
-                Heard::Data(..) => panic!("the channel is bound"),
+                Heard::Data(..) | Heard::Attempt(..) => panic!("the channel is bound"),
             };
             heard.into_iter().map(number).collect()
         };

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use sim::{Credential, PasswordAlgorithm, Request, Setup, SharedSecret, Side, World};
+use stun_wire::Method;
 
 fn world(seed: u64, shared_secrets: &[&'static str]) -> World {
     World::with(Setup { shared_secrets: shared_secrets.to_vec(), ..Setup::new(seed) })
@@ -63,6 +64,21 @@ fn who_came_in_time_keeps_its_allocation_and_makes_no_other() {
 }
 
 #[test]
+fn a_ticket_moves_what_is_there_and_makes_nothing_new() {
+    let mut world = world(6, &["north"]);
+    let credential = credential("north", "bob", world.unix_s() + 10);
+    world.pass(Duration::from_secs(10));
+    let late = world.client(&credential);
+    for request in
+        [Request::allocate().ticket(b""), Request::refresh(600), Request::bare(Method::CHANNEL_BIND)]
+    {
+        assert_eq!(world.refusal(late, request), Some(401));
+    }
+    // No ticket of ours, but looked at.
+    assert_eq!(world.refusal(late, Request::refresh(600).ticket(b"stray")), Some(400));
+}
+
+#[test]
 fn row_37_names_of_another_form_are_nobodys() {
     let mut world = world(4, &["north"]);
     let good = credential("north", "bob", world.unix_s() + 3600);
@@ -89,6 +105,27 @@ fn row_42_an_old_secret_and_a_new_one_are_good_together() {
         let client = new.client(&credential(secret, secret, expires));
         assert_eq!(new.refusal(client, Request::allocate()), refused, "{secret}");
     }
+}
+
+#[test]
+fn row_42_who_is_in_lives_on_when_its_secret_is_replaced() {
+    let mut world = world(9, &["old"]);
+    let expires = world.unix_s() + 3600;
+    let peer = world.echo("9.9.9.9:5000");
+    let before = world.client(&credential("old", "before", expires));
+    world.allocate(before);
+    for (secrets, old) in [(&["new", "old"][..], None), (&["new"], Some(401))] {
+        world.replace_secrets(secrets);
+        for request in [Request::refresh(600), Request::permit(&[peer]), Request::bind(0x4000, peer)] {
+            assert_eq!(world.refusal(before, request), None);
+        }
+        for (secret, refused) in [("old", old), ("new", None)] {
+            let client = world.client(&credential(secret, secret, expires));
+            assert_eq!(world.refusal(client, Request::allocate()), refused, "{secret}");
+        }
+    }
+    assert_eq!(world.refusal(before, Request::refresh(0)), None);
+    assert_eq!(world.refusal(before, Request::allocate()), Some(401));
 }
 
 #[test]

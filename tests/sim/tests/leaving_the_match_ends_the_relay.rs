@@ -37,7 +37,7 @@ fn is_over(world: &mut World, people: [(ConnectionId, ClientId); 2]) {
 }
 
 #[test]
-fn when_one_leaves() {
+fn row_160_when_one_leaves() {
     let (mut world, mut lobby) = (World::new(1), Lobby::new(1, 7200));
     let people = talking(&mut world, &mut lobby);
     lobby.say(&mut world, people[0].0, &json!({"t": "leave"}));
@@ -45,7 +45,7 @@ fn when_one_leaves() {
 }
 
 #[test]
-fn when_its_time_is_up() {
+fn row_160_when_its_time_is_up() {
     let (mut world, mut lobby) = (World::new(2), Lobby::new(2, 300));
     let people = talking(&mut world, &mut lobby);
     world.pass(Duration::from_secs(300));

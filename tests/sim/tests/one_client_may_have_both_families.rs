@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sim::{ClientId, DropReason, Heard, Outcome, RELAY_V4, Request, Setup, Side, World};
+use sim::{ClientId, DropReason, Heard, Outcome, RELAY_V4, RELAY_V6, Request, Setup, Side, World};
 use stun_wire::AttributeType;
 use turn_core::{AllocationLimits, PeerPolicy};
 
@@ -161,6 +161,17 @@ fn a_family_that_is_not_there_is_named_and_the_other_granted() {
 }
 
 #[test]
+fn where_neither_family_can_be_had_there_is_no_room() {
+    let setup = Setup { workers: 1, own_ips: vec![RELAY_V6], relay_ports: 50_000..=50_000, ..Setup::new(12) };
+    let mut world = World::with(setup);
+    let [one, other] = ["[2001:db8:7::7]:5000", "[2001:db8:7::8]:5000"]
+        .map(|home| world.user_with_address("user", home.parse().expect("an address")));
+    assert_eq!(world.refusal(one, Request::allocate().family(1)), Some(440));
+    assert_eq!(world.refusal(one, Request::allocate().family(2)), None);
+    assert_eq!(world.refusal(other, Request::allocate().both_families()), Some(508));
+}
+
+#[test]
 fn a_socket_that_cannot_be_had_takes_only_its_family() {
     for (refused, left) in [(14, 2), (15, 1)] {
         let mut world = World::new(7);
@@ -177,6 +188,18 @@ fn a_socket_that_cannot_be_had_takes_only_its_family() {
     world.relay().refuse_binds(16);
     let user = world.user("user");
     assert_eq!(world.refusal(user, Request::allocate().both_families()), Some(508));
+    assert!(world.relay().is_empty());
+}
+
+#[test]
+fn coturns_client_may_ask_for_both_by_its_own_number() {
+    let mut world = World::new(10);
+    let user = world.user("user");
+    let of_coturn = AttributeType::ADDITIONAL_ADDRESS_FAMILY_OF_COTURN;
+    let granted = world.ask(user, Request::allocate().with(of_coturn, &[2, 0, 0, 0])).expect("both");
+    assert_eq!(granted.all_relayed().len(), 2);
+    assert_eq!(world.refusal(user, Request::refresh(0)), None);
+    assert_eq!(world.refusal(user, Request::allocate().with(of_coturn, &[1, 0, 0, 0])), Some(400));
     assert!(world.relay().is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! Row 36: whoever sends from a client's address with valid credentials of somebody else changes nothing.
 
 use sim::{RELAY_V4, Request, Side, Signature, World};
-use stun_wire::TransactionId;
+use stun_wire::{AttributeType, Class, IntegrityKey, MessageWriter, Method, TransactionId};
 
 #[test]
 fn row_36_a_key_proves_its_own_name_only() {
@@ -15,6 +15,26 @@ fn row_36_a_key_proves_its_own_name_only() {
     for request in [Request::refresh(0), Request::allocate()] {
         let request = request.write(TransactionId([4; 12]), Some(&signature));
         assert_eq!(world.knock(from, &request).code(), Some(401));
+    }
+}
+
+#[test]
+fn row_36_the_key_of_the_allocation_proves_nobody_elses_name() {
+    let mut world = World::new(3);
+    let alice = world.person(1, Side::A);
+    world.allocate(alice);
+    let from = world.address(alice);
+    let partner = world.credential(1, Side::B, world.unix_s() + 60);
+    let Signature { username, password, realm, nonce, .. } = world.of(alice).signature().unwrap().clone();
+    let key = IntegrityKey::long_term_md5(&username, &realm, &password);
+    for (name, code) in [(partner.username.as_bytes(), Some(401)), (&username, None)] {
+        let mut request = Vec::new();
+        MessageWriter::new(&mut request, Class::Request, Method::REFRESH, TransactionId([5; 12]))
+            .attribute(AttributeType::USERNAME, name)
+            .attribute(AttributeType::REALM, &realm)
+            .attribute(AttributeType::NONCE, &nonce)
+            .integrity(&key);
+        assert_eq!(world.knock(from, &request).code(), code);
     }
 }
 

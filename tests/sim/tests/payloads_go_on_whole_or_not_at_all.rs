@@ -29,6 +29,32 @@ fn row_57_dont_fragment_reaches_the_relay_socket() {
 }
 
 #[test]
+fn dont_fragment_means_something_from_ipv4_to_ipv4_or_from_a_stream_only() {
+    for (home, peer, on_stream, whole) in [
+        ("198.18.7.7:5000", "9.9.9.9:5000", false, true),
+        ("198.18.7.7:5000", "[2620:fe::9]:5000", false, false),
+        ("[2001:db8:7::7]:5000", "9.9.9.9:5000", false, false),
+        ("[2001:db8:7::7]:5000", "[2620:fe::9]:5000", false, false),
+        ("[2001:db8:7::7]:5000", "[2620:fe::9]:5000", true, true),
+        ("198.18.7.7:5000", "9.9.9.9:5000", true, true),
+    ] {
+        let mut world = World::new(4);
+        let user = world.user_with_address("user", home.parse().unwrap());
+        if on_stream {
+            world.by_stream(user);
+        }
+        world.ask(user, Request::allocate().both_families()).expect("both families");
+        let peer = world.echo(peer);
+        world.permit(user, peer);
+        let outcome = world.send_unfragmented(user, peer, b"x");
+        let Outcome::Forward { hop: Hop::Peer { whole: got, .. }, .. } = outcome else {
+            panic!("{home} to {peer} is forwarded")
+        };
+        assert_eq!(got, whole, "{home} to {peer}, on a stream: {on_stream}");
+    }
+}
+
+#[test]
 fn row_57_large_and_empty_payloads_go_both_ways() {
     for peer in ["9.9.9.9:5000", "[2620:fe::9]:5000"] {
         let mut world = World::new(2);

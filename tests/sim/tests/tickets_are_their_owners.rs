@@ -63,7 +63,7 @@ fn row_43_what_is_no_ticket_is_a_bad_request() {
     let other = world.person(1, Side::A);
     assert_eq!(world.refusal(other, Request::allocate().ticket(&ticket)), Some(400), "in an Allocate");
     let half = show(&ticket).with(stun_wire::AttributeType::REQUESTED_ADDRESS_FAMILY, &[9, 0, 0, 0]);
-    assert_eq!(world.refusal(again, half), Some(440));
+    assert_eq!(world.refusal(again, half), Some(443));
     assert_eq!(world.refusal(again, show(&ticket).family(2)), Some(443));
     assert_eq!(world.refusal(again, show(&ticket)), None, "none of that used it up");
 }

@@ -1,4 +1,4 @@
-//! Rows 20 and 58: payloads without a permission, without a channel, or shorter than they say go nowhere, and
+//! Row 20: payloads without a permission or a channel, and indications without their parts, go nowhere, and
 //! nobody is told.
 
 use sim::{DropReason, Outcome, Request, World};
@@ -22,41 +22,23 @@ fn row_20_without_a_permission_or_a_channel() {
 }
 
 #[test]
-fn row_49_from_a_stranger() {
-    let mut world = World::new(2);
-    let stranger = "198.18.77.1:5000".parse().unwrap();
-    let send = Request::bare(Method::SEND)
-        .peer("9.9.9.9:5000".parse().unwrap())
-        .with(AttributeType::DATA, b"x")
-        .write_as(Class::Indication, TransactionId([1; 12]), None);
-    assert_eq!(world.knock(stranger, &send), Outcome::Drop(DropReason::NoAllocation));
-    assert_eq!(world.knock(stranger, &[0x40, 0, 0, 1, b'x']), Outcome::Drop(DropReason::NoAllocation));
-}
-
-#[test]
-fn row_58_channel_data_carries_exactly_what_it_announces() {
-    let mut world = World::new(3);
-    let [alice, bob] = world.couple(1);
-    let (from, to) = (world.relayed(alice), world.relayed(bob));
-    world.bind(alice, 0x4000, to);
-    world.bind(bob, 0x4000, from);
-    world.settle();
-    let address = world.address(alice);
-    let bad = Outcome::Drop(DropReason::BadChannelData);
-    for (datagram, heard) in [
-        (&[0x40, 0, 0, 2, b'a', b'b'][..], Some(&b"ab"[..])),
-        (&[0x40, 0, 0, 2, b'a', b'b', 0, 0], Some(b"ab")), // padded, which UDP does not need
-        (&[0x40, 0, 0, 0], Some(b"")),
-        (&[0x40, 0, 0, 3, b'a', b'b'], None),
-        (&[0x40, 0, 0xFF, 0xFF, b'a', b'b'], None),
-        (&[0x40, 0, 0], None),
-        (&[0x40], None),
+fn what_is_known_and_means_nothing_in_an_indication_is_ignored() {
+    let mut world = World::new(5);
+    let user = world.user("user");
+    world.allocate(user);
+    let peer = world.echo("9.9.9.9:5000");
+    world.permit(user, peer);
+    let address = world.address(user);
+    let send = || Request::bare(Method::SEND).peer(peer).with(AttributeType::DATA, b"x");
+    for (kind, value) in [
+        (AttributeType::USERNAME, &b"user"[..]),
+        (AttributeType::LIFETIME, &[0, 0, 0, 0]),
+        (AttributeType::XOR_MAPPED_ADDRESS, &[0, 1, 2]),
+        (AttributeType::MESSAGE_INTEGRITY, &[0; 20]),
+        (AttributeType(0x9999), b"of tomorrow"),
     ] {
-        let outcome = world.knock(address, datagram);
-        match heard {
-            Some(data) => assert_eq!(world.heard(bob), [sim::Heard::channel(0x4000, data)]),
-            None => assert_eq!(outcome, bad),
-        }
+        let message = send().with(kind, value).write_as(Class::Indication, TransactionId([1; 12]), None);
+        assert!(world.knock(address, &message).is_forward(), "{kind:?}");
     }
 }
 

@@ -116,8 +116,8 @@ fn may_use(kind: Kind, dependency: &str) -> bool {
     }
 }
 
-const PLAIN_LAYERS: [(&str, u8); 5] =
-    [("redact", 0), ("web-client", 2), ("appliance", 4), ("lab", 4), ("ginnel", 5)];
+const PLAIN_LAYERS: [(&str, u8); 6] =
+    [("redact", 0), ("web-client", 2), ("appliance", 4), ("lab", 4), ("load", 4), ("ginnel", 5)];
 
 const WIRE_MAY_USE: [&str; 8] =
     ["crc32fast", "hmac", "md-5", "sha1", "sha2", "subtle", "thiserror", "zeroize"];

@@ -75,7 +75,10 @@ impl Repository {
     /// # Errors
     /// What git, cargo or the file system said.
     pub fn read() -> Result<Self, String> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        // As cargo says when it runs us: a build folder may have been copied from another tree.
+        let here =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = PathBuf::from(here).join("../..");
         let root = root.canonicalize().map_err(|e| format!("{}: {e}", root.display()))?;
         let listing = run(&root, "git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
         let mut paths: Vec<&str> = listing.split('\0').filter(|path| !path.is_empty()).collect();

@@ -4,6 +4,8 @@
 use sim::{Outcome, Request, Setup, Signature, World};
 use stun_wire::{AttributeType, Class, IntegrityKey, MessageWriter, Method, TransactionId};
 
+use crate::discovery;
+
 /// One form of request, asked from one family.
 pub struct Measured {
     /// What is asked.
@@ -30,6 +32,8 @@ impl Measured {
             Bound::Binding if self.ipv6 => 44,
             Bound::Binding => 32,
             Bound::Challenge => 60,
+            Bound::Discovery if self.ipv6 => self.request_bytes.max(92),
+            Bound::Discovery => self.request_bytes.max(56),
             Bound::Request => self.request_bytes,
             Bound::Error => 28,
             Bound::Silence => 0,
@@ -44,6 +48,9 @@ pub enum Bound {
     Binding,
     /// A 401 with realm and nonce: 60 bytes.
     Challenge,
+    /// A Binding success where NAT behaviour discovery is on: 56 bytes, 92 over IPv6, or as long as a padded
+    /// request.
+    Discovery,
     /// A 438: no more than was sent.
     Request,
     /// Any other error: 28 bytes.
@@ -69,6 +76,7 @@ pub fn measure() -> Vec<Measured> {
             };
             out.push(Measured { form, ipv6, request_bytes: datagram.len(), answer_bytes, bound });
         }
+        out.extend(discovery::measure(ipv6));
     }
     out
 }

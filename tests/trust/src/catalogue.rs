@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
-    /// A to F.
+    /// A to F, H to J.
     pub section: Vec<Section>,
 }
 

@@ -7,6 +7,8 @@
 
 mod amplification;
 mod catalogue;
+pub mod conformance;
+mod discovery;
 pub mod document;
 mod run;
 mod tests_found;

@@ -1,12 +1,16 @@
-//! Which tests carry which rows, by their names in the source. Not whether they pass.
+//! Which tests and which items there are, and which rows the tests carry, by their names in the source. Not
+//! whether they pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The names of tests by the rows they carry, in order.
+/// The names of all tests, and by the rows they carry, in order; and those of all other items.
+#[derive(Default)]
 pub struct TestsFound {
     tests_by_row: BTreeMap<u16, Vec<String>>,
+    tests: BTreeSet<String>,
+    items: BTreeSet<String>,
 }
 
 impl TestsFound {
@@ -15,7 +19,7 @@ impl TestsFound {
     /// # Errors
     /// The file or folder that cannot be read.
     pub fn search() -> Result<Self, String> {
-        let mut found = Self { tests_by_row: BTreeMap::new() };
+        let mut found = Self::default();
         for folder in ["crates", "tests"] {
             found.search_folder(&root().join(folder))?;
         }
@@ -29,6 +33,16 @@ impl TestsFound {
     /// The tests that carry a row.
     pub fn of(&self, row: u16) -> &[String] {
         self.tests_by_row.get(&row).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a test has this name.
+    pub fn has_test(&self, name: &str) -> bool {
+        self.tests.contains(name)
+    }
+
+    /// Whether a function, a type or a constant has this name, which may stand behind that of its type.
+    pub fn has_item(&self, name: &str) -> bool {
+        name.split("::").all(|part| self.items.contains(part))
     }
 
     fn search_folder(&mut self, folder: &Path) -> Result<(), String> {
@@ -45,18 +59,31 @@ impl TestsFound {
         Ok(())
     }
 
+    fn add(&mut self, test: &str) {
+        self.tests.insert(test.to_owned());
+        for row in rows_of(test) {
+            self.tests_by_row.entry(row).or_default().push(test.to_owned());
+        }
+    }
+
     fn search_file(&mut self, path: &Path) -> Result<(), String> {
         let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut is_test = false;
         for line in text.lines().map(str::trim_start) {
-            let line = line.strip_prefix("async ").unwrap_or(line);
             if line.starts_with("#[") {
                 is_test |= line.contains("test");
-            } else if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
-                for row in rows_of(name).into_iter().filter(|_| is_test) {
-                    self.tests_by_row.entry(row).or_default().push(name.to_owned());
+            } else if let Some(name) = item_of(line) {
+                if is_test {
+                    self.add(name);
+                } else {
+                    self.items.insert(name.to_owned());
                 }
                 is_test = false;
+            } else if let Some((name, _)) = line.split_once(" =>")
+                && !rows_of(name).is_empty()
+            {
+                // A row of a table, which is a test of that name.
+                self.add(name);
             }
         }
         Ok(())
@@ -80,6 +107,20 @@ pub fn rows_of(name: &str) -> Vec<u16> {
     rows
 }
 
+/// The name of the function, type or constant that begins on a line.
+fn item_of(line: &str) -> Option<&str> {
+    let mut words = line.split(' ');
+    let before = ["pub", "pub(crate)", "pub(super)", "async", "unsafe"];
+    let mut kind = words.find(|word| !before.contains(word))?;
+    let mut name = words.next()?;
+    if kind == "const" && matches!(name, "fn" | "unsafe") {
+        (kind, name) = ("fn", words.find(|word| *word != "fn")?);
+    }
+    let name = name.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()?;
+    let is_item = matches!(kind, "fn" | "struct" | "enum" | "trait" | "type" | "const" | "static");
+    (is_item && !name.is_empty()).then_some(name)
+}
+
 /// The repository this crate was built in.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -88,6 +129,22 @@ pub fn root() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_are_told_by_the_word_before_their_name() {
+        for (line, name) in [
+            ("pub(crate) const fn new(key: u8) -> Self {", Some("new")),
+            ("async fn pipe<'a>(client: &'a Stream) {", Some("pipe")),
+            ("pub struct Nonces {", Some("Nonces")),
+            ("const SPAN: Duration = Duration::ZERO;", Some("SPAN")),
+            ("const _: () = assert!(true);", Some("_")),
+            ("let const_like = 1;", None),
+            ("return fn_of(x);", None),
+            ("}", None),
+        ] {
+            assert_eq!(item_of(line), name, "{line}");
+        }
+    }
 
     #[test]
     fn names_carry_one_row_several_or_a_span() {

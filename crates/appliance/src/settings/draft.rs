@@ -49,6 +49,8 @@ pub(crate) enum Value {
 pub(crate) enum Place {
     Default,
     Variable,
+    /// Told by a socket that is open already.
+    Inherited,
     /// A line of the file, from 1.
     Line(usize),
 }
@@ -66,11 +68,18 @@ impl Draft {
         draft
     }
 
+    /// Puts another value of its kind in the place of a key's.
+    pub(crate) fn replace(&mut self, key: &str, item: Item) {
+        if let Some(old) = self.items.get_mut(key) {
+            *old = item;
+        }
+    }
+
     /// Records a problem with a key.
     pub(crate) fn refuse(&mut self, key: &str, place: Place, wrong: &str, right: &str) {
         let line = match place {
             Place::Line(line) => Some(line),
-            Place::Default | Place::Variable => None,
+            Place::Default | Place::Variable | Place::Inherited => None,
         };
         self.problems.push(Problem {
             file: self.file.clone().filter(|_| line.is_some()),
@@ -219,6 +228,11 @@ impl Draft {
 }
 
 impl Item {
+    /// A value at a place.
+    pub(crate) const fn new(value: Value, place: Place) -> Self {
+        Self { value, place }
+    }
+
     /// The value as TOML on one line, without comments.
     pub(crate) fn to_toml(&self) -> String {
         match &self.value {

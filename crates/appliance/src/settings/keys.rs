@@ -62,7 +62,7 @@ impl Kind {
             Self::Number { min, max } if min == max => format!("{min}"),
             Self::Number { min, max } => format!("a whole number from {min} to {max}"),
             Self::Texts => "a list of texts in quotes".to_owned(),
-            Self::Users => "a list of { name, password_file, peers }".to_owned(),
+            Self::Users => "a list of { name, password_file, peers, tcp }".to_owned(),
         }
     }
 }
@@ -86,6 +86,7 @@ pub(crate) const USER_FIELDS: &[(&str, &str)] = &[
     ("name", "user name, without a colon"),
     ("password_file", "file that holds the password: 8 bytes or more, not readable by everyone"),
     ("peers", "\"appliance\" (the default) or \"public\""),
+    ("tcp", "true for one that is \"public\" and may relay TCP though tcp_allocations is off"),
 ];
 
 /// All keys, in the order of the default file; the keys of a section stand together.
@@ -106,13 +107,14 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.turns",
         kind: Kind::Texts,
         default: r#"["0.0.0.0:5349", "[::]:5349"]"#,
-        meaning: "Addresses for TURN over TLS.",
+        meaning: "Addresses for TURN over TLS, and over UDP for TURN over DTLS.",
     },
     Key {
         path: "listen.web",
         kind: Kind::Texts,
         default: r#"["0.0.0.0:8443", "[::]:8443"]"#,
-        meaning: "Addresses for the page and the signaling over HTTPS, and over UDP for QUIC, STUN and TURN.",
+        meaning: "Addresses for the page and the signaling over HTTPS, and for TURN over TLS; over UDP for \
+                  QUIC, STUN, TURN and TURN over DTLS.",
     },
     Key {
         path: "listen.local",
@@ -137,13 +139,23 @@ pub(crate) const KEYS: &[Key] = &[
         path: "listen.trusted_proxies",
         kind: Kind::Texts,
         default: "[]",
-        meaning: "Proxies that may tell a client's address; must be empty, this version trusts none.",
+        meaning: "Proxies, like \"10.0.0.5\" or \"10.0.0.0/24\". On `turn`, `turns`, `web` and `http` \
+                  they must begin each connection on TCP with a header of the PROXY protocol (1 or 2), \
+                  which is believed; on `local` they are believed what `address_header` says.",
+    },
+    Key {
+        path: "listen.address_header",
+        kind: Kind::Choice(&["x-forwarded-for", "forwarded"]),
+        default: r#""x-forwarded-for""#,
+        meaning: "The HTTP header by which `trusted_proxies` tell `local` a client's address; they must set \
+                  or extend it in every request.",
     },
     Key {
         path: "server.names",
         kind: Kind::Texts,
         default: "[]",
-        meaning: "Host names that are this server; empty: any name a client used.",
+        meaning: "Host names that are this server; empty: any name a client used. The first stands in the \
+                  TURN URLs that clients are given, the others are as good for the page and the signaling.",
     },
     Key {
         path: "server.external",
@@ -176,8 +188,8 @@ pub(crate) const KEYS: &[Key] = &[
         path: "tls.mode",
         kind: Kind::Choice(&["self-signed", "files", "acme"]),
         default: r#""self-signed""#,
-        meaning: "Where the certificate of `listen.web` comes from: made by us, from files, or from an ACME \
-                  server.",
+        meaning: "Where the certificate of TLS, DTLS and QUIC on `listen.web` and `listen.turns` comes from: \
+                  made by us, from files, or from an ACME server.",
     },
     Key {
         path: "tls.certificate",
@@ -226,10 +238,18 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "TURN realm; changing it changes every static user's key.",
     },
     Key {
+        path: "relay.urls",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "TURN URLs that clients are given, like \"turns:chat.example.org:443?transport=tcp\", the \
+                  first to be tried first; for a server behind a proxy or a port map. Empty: by the first of \
+                  `server.names` and the ports in `listen`.",
+    },
+    Key {
         path: "relay.ports",
         kind: Kind::Text,
         default: r#""49152-65535""#,
-        meaning: r#"UDP ports of relay sockets, which exist for "public" credentials only."#,
+        meaning: r#"Ports of relay sockets, UDP and TCP, which exist for "public" credentials only."#,
     },
     Key {
         path: "relay.peers",
@@ -242,13 +262,22 @@ pub(crate) const KEYS: &[Key] = &[
         path: "relay.allow",
         kind: Kind::Texts,
         default: "[]",
-        meaning: r#"Ranges opened to "public" credentials, like "10.1.0.0/16" or "10.1.0.5-10.1.0.9"."#,
+        meaning: "Ranges opened to \"public\" credentials, like \"10.1.0.0/16\" or \
+                  \"10.1.0.5-10.1.0.9\"; SIGHUP reads it anew.",
     },
     Key {
         path: "relay.deny",
         kind: Kind::Texts,
         default: "[]",
-        meaning: r#"Ranges closed to "public" credentials, besides private and special ones; beats allow."#,
+        meaning: "Ranges closed to \"public\" credentials, besides private and special ones; beats allow. \
+                  SIGHUP reads it anew.",
+    },
+    Key {
+        path: "relay.nat64",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "NAT64 prefixes of the networks around, like \"2001:db8:64::/96\": an address behind one is \
+                  closed wherever its IPv4 address is; 64:ff9b::/96 always is. SIGHUP reads it anew.",
     },
     Key {
         path: "relay.old_channels",
@@ -262,6 +291,14 @@ pub(crate) const KEYS: &[Key] = &[
         default: "false",
         meaning: "Tells \"public\" credentials what ICMP says of their packets: closed ports, path MTU; \
                   whoever has one can then find out which ports are closed.",
+    },
+    Key {
+        path: "relay.tcp_allocations",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Lets every \"public\" credential relay TCP too (RFC 6062), for clients that came by TCP or \
+                  TLS: up to 32 connections an allocation, to and from the same addresses and ports as \
+                  datagrams; a single static user may with tcp = true.",
     },
     Key {
         path: "relay.nat_discovery",
@@ -312,6 +349,13 @@ pub(crate) const KEYS: &[Key] = &[
                   \"sha256\" for clients that can; with it a challenge has 80 bytes instead of 60.",
     },
     Key {
+        path: "relay.username_anonymity",
+        kind: Kind::Switch,
+        default: "false",
+        meaning: "Asks clients to send a hash in place of their user name (RFC 8489, USERHASH). Those who \
+                  know it then do: only where they are static users. Browsers do not know it.",
+    },
+    Key {
         path: "relay.limits.allocations_per_side",
         kind: Kind::Number { min: 0, max: 1_024 },
         default: "16",
@@ -354,6 +398,12 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The same for one /24 (IPv6: /48).",
     },
     Key {
+        path: "relay.limits.answers_total_s",
+        kind: Kind::Number { min: 0, max: 1_000_000 },
+        default: "10000",
+        meaning: "The same in all; over one of the three only who asks again is answered.",
+    },
+    Key {
         path: "relay.limits.lifetime_max_s",
         kind: Kind::Number { min: 600, max: 86_400 },
         default: "3600",
@@ -361,9 +411,10 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         path: "match.admission",
-        kind: Kind::Choice(&["open", "token"]),
+        kind: Kind::Choice(&["open", "token", "jwt"]),
         default: r#""open""#,
-        meaning: "Who may come in: everybody, or those with a token; under load both have to work for it.",
+        meaning: "Who may come in: everybody, those with a token of token_file, or those with one that an \
+                  identity provider signed (jwt); under load all have to work for it.",
     },
     Key {
         path: "match.token_file",
@@ -404,10 +455,62 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "People in a room at most; each sends to every other, so more than four need good links.",
     },
     Key {
+        path: "match.work_bits",
+        kind: Kind::Number { min: 0, max: 20 },
+        default: "0",
+        meaning: "Proof of work that every browser does to come in, also without load, in bits; 12 is a \
+                  moment.",
+    },
+    Key {
         path: "match.resume_s",
         kind: Kind::Number { min: 0, max: 300 },
         default: "30",
         meaning: "How long somebody whose connection broke may come back, in seconds; 0: not at all.",
+    },
+    Key {
+        path: "match.jwt.audience",
+        kind: Kind::Texts,
+        default: "[]",
+        meaning: "For whom tokens must be (\"aud\"), one of these; for admission = \"jwt\", as all of this \
+                  section.",
+    },
+    Key {
+        path: "match.jwt.issuer",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "Who must have issued them (\"iss\"); not checked if empty.",
+    },
+    Key {
+        path: "match.jwt.keys_file",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "File with the identity provider's public keys (a JWK Set, RFC 7517); taken again when it \
+                  changes.",
+    },
+    Key {
+        path: "match.jwt.keys_url",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "https URL of the same (the provider's jwks_uri), in place of a file.",
+    },
+    Key {
+        path: "match.jwt.keys_root",
+        kind: Kind::Text,
+        default: r#""""#,
+        meaning: "PEM file with the certificate of the CA that vouches for keys_url; if empty, one that this \
+                  machine trusts.",
+    },
+    Key {
+        path: "match.jwt.refresh_s",
+        kind: Kind::Number { min: 30, max: 86_400 },
+        default: "300",
+        meaning: "How often keys_url is asked, in seconds.",
+    },
+    Key {
+        path: "match.jwt.leeway_s",
+        kind: Kind::Number { min: 0, max: 300 },
+        default: "30",
+        meaning: "How far the provider's clock may be from this machine's, in seconds.",
     },
     Key {
         path: "privacy.rotate_s",

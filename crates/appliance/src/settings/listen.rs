@@ -4,16 +4,19 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use signal_plane::AddressHeader;
+
 use super::draft::{Draft, Place};
+use super::range::Range;
 
 /// The addresses to listen on. Port 0 is any free port.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Listen {
     /// STUN and TURN over UDP and TCP.
     pub turn: Vec<SocketAddr>,
-    /// TURN over TLS.
+    /// TURN over TLS and DTLS.
     pub turns: Vec<SocketAddr>,
-    /// HTTPS, and TURN over TLS.
+    /// HTTPS, QUIC, and TURN over everything.
     pub web: Vec<SocketAddr>,
     /// HTTP that only sends people to HTTPS.
     pub http: Vec<SocketAddr>,
@@ -21,16 +24,20 @@ pub struct Listen {
     pub local: Vec<SocketAddr>,
     /// Metrics and health.
     pub admin: SocketAddr,
+    /// Who tells whose connections it passes on: by the PROXY protocol, to `local` by a header of HTTP.
+    pub trusted_proxies: Vec<Range>,
+    /// Which header that is.
+    pub address_header: AddressHeader,
 }
 
 impl Listen {
     /// Reads the section; `ipv6` says whether this machine can listen on IPv6 at all.
     pub(super) fn read(draft: &mut Draft, ipv6: bool, notices: &mut Vec<String>) -> Self {
-        let key = "listen.trusted_proxies";
-        if let Some((_, place)) = draft.texts(key).into_iter().next() {
-            let wrong = "must be empty: this version of ginnel has no client addresses from proxies";
-            draft.refuse(key, place, wrong, "remove the entries");
-        }
+        let trusted_proxies = Range::read_all(draft, "listen.trusted_proxies");
+        let address_header = match draft.text("listen.address_header").as_str() {
+            "forwarded" => AddressHeader::Forwarded,
+            _ => AddressHeader::XForwardedFor,
+        };
         let mut taken = Taken::default();
         let turn = taken.list(draft, "listen.turn", ipv6, notices);
         let turns = taken.list(draft, "listen.turns", ipv6, notices);
@@ -56,7 +63,7 @@ impl Listen {
                 admin.port()
             ));
         }
-        Self { turn, turns, web, http, local, admin }
+        Self { turn, turns, web, http, local, admin, trusted_proxies, address_header }
     }
 
     /// All listening ports, with the key that names each.

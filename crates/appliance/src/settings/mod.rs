@@ -5,9 +5,12 @@
 mod acme;
 mod discovery;
 mod draft;
+mod inherited;
+mod jwt;
 mod keys;
 mod listen;
 mod matching;
+mod nat64;
 mod passwords;
 mod problem;
 mod range;
@@ -20,28 +23,35 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turn_urls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tracing::level_filters::LevelFilter;
 
 use crate::limits::CONFIG_BYTES_MAX;
+use crate::memory::{Machine, Memory, mb};
+use crate::sockets::Sockets;
 use draft::Draft;
 use source::Folders;
 
 pub use acme::Acme;
 pub use discovery::Discovery;
 pub(crate) use draft::variable;
+pub use jwt::{Jwt, JwtKeys};
+pub(crate) use jwt::{load_keys, load_roots};
 pub use listen::Listen;
-pub use matching::{AdmissionToken, Matching, Privacy};
+pub use matching::{Admission, AdmissionToken, Matching, Privacy};
+pub(crate) use passwords::load_shared_secrets;
 pub use problem::{Problem, Problems};
 pub use range::Range;
 pub use relay::{Limits, Peers, Relay, User};
 pub use render::default_file;
 pub use server::{External, Server};
 pub use source::Secret;
-pub(crate) use source::{Refusal, read_private};
+pub(crate) use source::{Identity, Refusal, identity, read_private};
 pub(crate) use tls::load_certificate;
 pub use tls::{CertificateFiles, Source, Tls};
 
@@ -61,6 +71,8 @@ pub struct Settings {
     pub privacy: Privacy,
     /// `[log]`
     pub log: Log,
+    /// What relay and signaling may need of the machine's memory; it has as much.
+    pub memory: Memory,
     /// What the operator should know, though nothing is wrong; one sentence each.
     pub notices: Vec<String>,
     draft: Draft,
@@ -90,6 +102,9 @@ pub enum Format {
 pub struct Environment {
     variables: BTreeMap<String, String>,
     ipv6: bool,
+    machine: Machine,
+    /// Of the service manager: names and addresses.
+    sockets: Vec<(String, SocketAddr)>,
 }
 
 impl Settings {
@@ -103,6 +118,7 @@ impl Settings {
         let mut draft = Draft::new(text, &environment.variables);
         let folders = Folders::new(file, &environment.variables);
         let mut notices = Vec::new();
+        inherited::read(&mut draft, &environment.sockets, &mut notices);
         let listen = Listen::read(&mut draft, environment.ipv6, &mut notices);
         let server = Server::read(&mut draft);
         let tls = Tls::read(&mut draft, &folders, &listen, &server);
@@ -110,12 +126,16 @@ impl Settings {
         relay.discovery = discovery::read(&mut draft, &listen, &server, &relay.ports);
         let (matching, privacy) = (Matching::read(&mut draft, &folders), Privacy::read(&draft));
         let log = Log::read(&draft);
+        // Those for TCP and for UDP have the same addresses.
+        let inherited = environment.sockets.iter().collect::<BTreeSet<_>>().len();
+        let memory = Memory::of(&relay, &listen, server.workers, inherited, &environment.machine);
+        refuse_if_short(&mut draft, &memory);
         if !draft.problems.is_empty() {
             let mut problems = std::mem::take(&mut draft.problems);
             problems.sort_by_key(|problem| problem.line);
             return Err(Problems(problems));
         }
-        Ok(Self { listen, server, tls, relay, matching, privacy, log, notices, draft })
+        Ok(Self { listen, server, tls, relay, matching, privacy, log, memory, notices, draft })
     }
 }
 
@@ -125,7 +145,16 @@ impl Environment {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self { variables: std::env::vars_os().filter_map(text).collect(), ipv6: listen::machine_has_ipv6() }
+        let variables = std::env::vars_os().filter_map(text).collect();
+        let (ipv6, machine) = (listen::machine_has_ipv6(), Machine::here());
+        Self { variables, ipv6, machine, sockets: Vec::new() }
+    }
+
+    /// The same with sockets that are open already.
+    #[must_use]
+    pub fn with(mut self, sockets: &Sockets) -> Self {
+        self.sockets = sockets.named().to_vec();
+        self
     }
 }
 
@@ -139,6 +168,23 @@ impl Log {
         };
         Self { level, format }
     }
+}
+
+/// A relay that may be killed for want of memory takes everybody's calls with it.
+fn refuse_if_short(draft: &mut Draft, memory: &Memory) {
+    let key = "relay.limits.allocations";
+    if !memory.is_short() {
+        return;
+    }
+    let allowed = memory.allowed.map(mb).unwrap_or_default();
+    let wrong = format!("could need {} MB of memory, and there are {allowed}", mb(memory.total()));
+    let right = match memory.allocations_that_fit() {
+        Some(fit) => format!("write {fit} or less, or give it more memory"),
+        None => {
+            "give it more memory, or lower server.workers: so much is needed with no allocation".to_owned()
+        }
+    };
+    draft.refuse(key, draft.place(key), &wrong, &right);
 }
 
 fn read_file(path: &Path) -> Result<(PathBuf, String), Problems> {

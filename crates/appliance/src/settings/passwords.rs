@@ -2,9 +2,11 @@
 //!
 //! It knows what makes a secret weak, not what a secret is for.
 
+use std::path::{Path, PathBuf};
+
 use super::draft::{Draft, Place};
 use super::matching::AdmissionToken;
-use super::source::{Folders, Secret, read_secret};
+use super::source::{Folders, Refusal, Secret, read_secret};
 use crate::limits::{
     PASSWORD_BYTES_MIN, PASSWORD_FILE_BYTES_MAX, SHARED_SECRET_BYTES_MIN, SHARED_SECRETS_FILE_BYTES_MAX,
     SHARED_SECRETS_MAX, TOKENS_FILE_BYTES_MAX,
@@ -36,39 +38,44 @@ pub(super) fn read_password(
     None
 }
 
-/// The shared secrets, one a line; none if there is no file or it was refused.
-pub(super) fn read_shared_secrets(draft: &mut Draft, folders: &Folders) -> Vec<Secret> {
+/// The file of shared secrets and what is in it; nothing if there is none or it was refused.
+pub(super) fn read_shared_secrets(draft: &mut Draft, folders: &Folders) -> (Option<PathBuf>, Vec<Secret>) {
     let key = "relay.secret_file";
     let (file, place) = (draft.text(key), draft.place(key));
     if file.is_empty() {
-        return Vec::new();
+        return (None, Vec::new());
     }
     let path = folders.resolve(&file);
-    let content = match read_secret(&path, SHARED_SECRETS_FILE_BYTES_MAX) {
-        Ok(content) => trimmed(&content),
+    match load_shared_secrets(&path) {
+        Ok(secrets) => (Some(path), secrets),
         Err(refusal) => {
-            let refusal = refusal.of(&path);
             draft.refuse(key, place, &refusal.wrong, &refusal.right);
-            return Vec::new();
+            (None, Vec::new())
         }
-    };
+    }
+}
+
+/// The shared secrets in a file, one a line.
+pub(crate) fn load_shared_secrets(path: &Path) -> Result<Vec<Secret>, Refusal> {
+    let content = read_secret(path, SHARED_SECRETS_FILE_BYTES_MAX).map_err(|refusal| refusal.of(path))?;
+    let content = trimmed(&content);
     let shown = path.display();
-    let make = format!("make one: (umask 077; openssl rand -hex 32 > {shown})");
     let lines = content.expose().split(|byte| *byte == b'\n');
     let secrets: Vec<_> =
         lines.map(|line| Secret::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec())).collect();
     if secrets.len() > SHARED_SECRETS_MAX {
         let wrong = format!("{shown} has {} lines", secrets.len());
         let right = format!("keep one secret a line, {SHARED_SECRETS_MAX} at most: the new one and old ones");
-        draft.refuse(key, place, &wrong, &right);
-        return Vec::new();
+        return Err(Refusal::new(wrong, right));
     }
     let weak = secrets.iter().find_map(|secret| weakness(secret.expose(), "secret", SHARED_SECRET_BYTES_MIN));
-    if let Some(weakness) = weak {
-        draft.refuse(key, place, &format!("{shown} {weakness}"), &make);
-        return Vec::new();
+    match weak {
+        Some(weakness) => {
+            let make = format!("make one: (umask 077; openssl rand -hex 32 > {shown})");
+            Err(Refusal::new(format!("{shown} {weakness}"), make))
+        }
+        None => Ok(secrets),
     }
-    secrets
 }
 
 /// The tokens of admission, one a line, those that are good once behind the word `once`; none if the file was

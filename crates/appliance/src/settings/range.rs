@@ -1,9 +1,11 @@
-//! Address ranges of `relay.allow` and `relay.deny`, parsed strictly.
+//! Address ranges of `relay.allow`, `relay.deny` and `listen.trusted_proxies`, parsed strictly.
 //!
 //! A rule that its author read differently than we do is a hole, so everything doubtful is refused. What a
 //! range means for a peer is decided elsewhere.
 
 use std::net::IpAddr;
+
+use super::draft::Draft;
 
 /// All addresses from one to another, both included and of one family.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,18 @@ impl Range {
             return Err(("has its ends swapped", "write the lower address first"));
         }
         Ok(range)
+    }
+
+    /// All ranges of a list, but for those that are refused.
+    pub(super) fn read_all(draft: &mut Draft, key: &str) -> Vec<Self> {
+        let mut ranges = Vec::new();
+        for (text, place) in draft.texts(key) {
+            match Self::parse(&text) {
+                Ok(range) => ranges.push(range),
+                Err((wrong, right)) => draft.refuse(key, place, wrong, right),
+            }
+        }
+        ranges
     }
 
     /// The lowest address.

@@ -4,8 +4,9 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
-use turn_core::PasswordAlgorithm;
+use turn_core::{Nat64, PasswordAlgorithm};
 
 use super::discovery::Discovery;
 use super::draft::{Draft, Item, Place, Value, nearest};
@@ -14,12 +15,15 @@ use super::listen::Listen;
 use super::passwords::{read_password, read_shared_secrets};
 use super::range::Range;
 use super::source::{Folders, Secret};
+use super::{nat64, turn_urls};
 use crate::limits::{REALM_BYTES_MAX, USER_NAME_BYTES_MAX};
 
 /// The relay's rules.
 pub struct Relay {
     /// TURN realm.
     pub realm: String,
+    /// TURN URLs that clients are given; empty: by our name and ports.
+    pub urls: Vec<String>,
     /// UDP ports of relay sockets.
     pub ports: RangeInclusive<u16>,
     /// Policy of session credentials.
@@ -28,8 +32,12 @@ pub struct Relay {
     pub allow: Vec<Range>,
     /// Closed to `public` credentials; stronger than `allow`.
     pub deny: Vec<Range>,
+    /// Prefixes by which the networks around reach IPv4.
+    pub nat64: Vec<Nat64>,
     /// Whether clients with relay sockets are told of ICMP errors.
     pub icmp: bool,
+    /// Whether all `public` credentials may relay TCP.
+    pub tcp_allocations: bool,
     /// Whether channel numbers above 0x4FFF are admitted.
     pub old_channels: bool,
     /// Where newcomers are sent while the relay drains, at most one a family.
@@ -38,12 +46,16 @@ pub struct Relay {
     pub discovery: Vec<Discovery>,
     /// Whether clients may take their allocations along to another address.
     pub mobility: bool,
+    /// Where the shared secrets stand.
+    pub secret_file: Option<PathBuf>,
     /// Secrets shared with other software; the first is the one to mint with.
     pub shared_secrets: Vec<Secret>,
     /// Static users.
     pub users: Vec<User>,
     /// How clients may make keys from passwords; never empty.
     pub password_algorithms: Vec<PasswordAlgorithm>,
+    /// Clients are asked to hash their user name.
+    pub username_anonymity: bool,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -68,6 +80,8 @@ pub struct User {
     pub password: Secret,
     /// [`Peers::Appliance`] or [`Peers::Public`].
     pub peers: Peers,
+    /// Whether it may relay TCP whatever holds for others; for [`Peers::Public`] only.
+    pub tcp: bool,
 }
 
 /// Limits of the relay; `None`: no limit.
@@ -87,6 +101,8 @@ pub struct Limits {
     pub answers_per_address_s: Option<u32>,
     /// Answers a second to one unproved /24 or /48.
     pub answers_per_prefix_s: Option<u32>,
+    /// Answers a second to everybody unproved.
+    pub answers_total_s: Option<u32>,
     /// Longest lifetime of an allocation between refreshes, in seconds.
     pub lifetime_max_s: u32,
 }
@@ -103,22 +119,36 @@ impl Relay {
             let right = format!("write 1 to {REALM_BYTES_MAX} bytes without quotes, backslash and colon");
             draft.refuse("relay.realm", draft.place("relay.realm"), "is not a realm", &right);
         }
+        let (secret_file, shared_secrets) = read_shared_secrets(draft, folders);
+        let username_anonymity = read_anonymity(draft, secret_file.is_some());
         Self {
             realm,
+            urls: turn_urls::read(draft),
             ports: read_ports(draft, listen),
             peers: Peers::parse(&draft.text("relay.peers")).expect("the key is a choice of these words"),
-            allow: read_ranges(draft, "relay.allow"),
-            deny: read_ranges(draft, "relay.deny"),
+            allow: Range::read_all(draft, "relay.allow"),
+            deny: Range::read_all(draft, "relay.deny"),
+            nat64: nat64::read(draft),
             icmp: draft.switch("relay.icmp"),
+            tcp_allocations: draft.switch("relay.tcp_allocations"),
             old_channels: draft.switch("relay.old_channels"),
             alternates: read_alternates(draft),
             discovery: Vec::new(),
             mobility: draft.switch("relay.mobility"),
-            shared_secrets: read_shared_secrets(draft, folders),
+            secret_file,
+            shared_secrets,
             users: read_users(draft, folders),
             password_algorithms: read_algorithms(draft, notices),
+            username_anonymity,
             limits: Limits::read(draft),
         }
+    }
+
+    /// Whether anybody may reach the Internet.
+    pub fn reaches_outside(&self) -> bool {
+        self.peers == Peers::Public
+            || !self.shared_secrets.is_empty()
+            || self.users.iter().any(|user| user.peers == Peers::Public)
     }
 
     /// For whom the relay is open, in a sentence for the operator.
@@ -136,6 +166,13 @@ impl Relay {
             let users = self.users.len();
             let noun = if users == 1 { "static user has" } else { "static users have" };
             sentence.push_str(&format!(" {users} {noun} a password, {public} of them for the Internet."));
+        }
+        let tcp = self.users.iter().filter(|user| user.tcp).count();
+        let noun = if tcp == 1 { "user" } else { "users" };
+        match (self.tcp_allocations, tcp) {
+            (true, _) => sentence.push_str(" Who may reach the Internet may relay TCP."),
+            (false, 0) => {}
+            (false, _) => sentence.push_str(&format!(" {tcp} static {noun} may relay TCP.")),
         }
         match self.shared_secrets.len() {
             0 => {}
@@ -172,6 +209,7 @@ impl Limits {
             total_bps: limit("relay.limits.total_bps"),
             answers_per_address_s: limit("relay.limits.answers_per_address_s"),
             answers_per_prefix_s: limit("relay.limits.answers_per_prefix_s"),
+            answers_total_s: limit("relay.limits.answers_total_s"),
             lifetime_max_s: draft.number("relay.limits.lifetime_max_s"),
         }
     }
@@ -202,17 +240,6 @@ fn read_ports(draft: &mut Draft, listen: &Listen) -> RangeInclusive<u16> {
         }
     }
     low..=high
-}
-
-fn read_ranges(draft: &mut Draft, key: &str) -> Vec<Range> {
-    let mut ranges = Vec::new();
-    for (text, place) in draft.texts(key) {
-        match Range::parse(&text) {
-            Ok(range) => ranges.push(range),
-            Err((wrong, right)) => draft.refuse(key, place, wrong, right),
-        }
-    }
-    ranges
 }
 
 fn read_alternates(draft: &mut Draft) -> Vec<SocketAddr> {
@@ -268,6 +295,17 @@ fn read_algorithms(draft: &mut Draft, notices: &mut Vec<String>) -> Vec<Password
     algorithms
 }
 
+/// Whom other software sends with a name of its own making is not found by hash.
+fn read_anonymity(draft: &mut Draft, has_secrets: bool) -> bool {
+    let key = "relay.username_anonymity";
+    let wanted = draft.switch(key);
+    if wanted && has_secrets {
+        let remedy = "remove one of the two: only static users are found by a hash of their name";
+        draft.refuse(key, draft.place(key), "does not go with relay.secret_file", remedy);
+    }
+    wanted
+}
+
 fn read_users(draft: &mut Draft, folders: &Folders) -> Vec<User> {
     let mut users: Vec<(User, Place)> = Vec::new();
     for entry in draft.entries(KEY).to_vec() {
@@ -275,7 +313,7 @@ fn read_users(draft: &mut Draft, folders: &Folders) -> Vec<User> {
         if let Some((_, place)) = users.iter().find(|(other, _)| other.name == user.name) {
             let first = match place {
                 Place::Line(line) => format!("rename or remove one; the first is in line {line}"),
-                Place::Default | Place::Variable => "rename or remove one".to_owned(),
+                _ => "rename or remove one".to_owned(),
             };
             draft.refuse(KEY, entry.place, "has the name of another user", &first);
             continue;
@@ -292,7 +330,7 @@ fn read_user(draft: &mut Draft, folders: &Folders, entry: &Item) -> Option<User>
     if let Some((name, item)) = fields.iter().find(|(name, _)| !known(name)) {
         let right = match nearest(name, USER_FIELDS.iter().map(|(field, _)| *field)) {
             Some(meant) => format!("did you mean {meant}?"),
-            None => "a user has name, password_file and peers".to_owned(),
+            None => "a user has name, password_file, peers and tcp".to_owned(),
         };
         draft.refuse(KEY, item.place, "has a field that users do not have", &right);
         return None;
@@ -325,7 +363,22 @@ fn read_user(draft: &mut Draft, folders: &Folders, entry: &Item) -> Option<User>
         }
         known
     });
-    Some(User { name: name?, password: password?, peers: peers? })
+    let (peers, tcp) = (peers?, fields.iter().find(|(field, _)| field == "tcp"));
+    let tcp = tcp.map_or(Some(false), |(_, item)| read_tcp(draft, item, peers));
+    Some(User { name: name?, password: password?, peers, tcp: tcp? })
+}
+
+/// Whether a user may relay TCP; nothing if that was refused.
+fn read_tcp(draft: &mut Draft, item: &Item, peers: Peers) -> Option<bool> {
+    let (wrong, right) = match item.value {
+        Value::Switch(true) if peers != Peers::Public => {
+            ("tcp is for users whose peers are public", "add peers = \"public\", or remove tcp")
+        }
+        Value::Switch(tcp) => return Some(tcp),
+        _ => ("tcp is neither true nor false", "write tcp = true, or remove it"),
+    };
+    draft.refuse(KEY, item.place, wrong, right);
+    None
 }
 
 fn check_name(draft: &mut Draft, name: String, place: Place) -> Option<String> {

@@ -2,6 +2,8 @@
 //!
 //! No secret can appear in either, because no key holds one: keys name files.
 
+use std::collections::BTreeMap;
+
 use super::Settings;
 use super::draft::Place;
 use super::keys::{KEYS, Key, Kind, USER_FIELDS};
@@ -34,11 +36,17 @@ impl Settings {
             let source = match item.place {
                 Place::Default => "default".to_owned(),
                 Place::Variable => key.variable(),
+                Place::Inherited => "the service manager".to_owned(),
                 Place::Line(line) => format!("line {line}"),
             };
             text.push_str(&format!("{} = {}  # {source}\n", key.name(), item.to_toml()));
         });
         text
+    }
+
+    /// Every key with its value as the file would have it.
+    pub(crate) fn values(&self) -> BTreeMap<&'static str, String> {
+        KEYS.iter().map(|key| (key.path, self.draft.item(key.path).to_toml())).collect()
     }
 
     /// The effective configuration as JSON, in the shape of the file.

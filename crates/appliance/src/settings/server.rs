@@ -108,7 +108,7 @@ fn lower(draft: &mut Draft, key: &str, is_valid: fn(&str) -> bool, wrong: &str, 
 }
 
 /// A host name or an address, as it stands in a URL without its port.
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -83,6 +83,15 @@ impl Refusal {
     pub(crate) fn of(self, path: &Path) -> Self {
         Self { wrong: format!("{} {}", path.display(), self.wrong), ..self }
     }
+}
+
+/// What tells one content of a name from another without reading it; nothing if there is none.
+pub(crate) type Identity = Option<(u64, u64, i64, i64, u64)>;
+
+/// The identity of what stands behind a name now.
+pub(crate) fn identity(path: &Path) -> Identity {
+    let found = metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
 }
 
 /// The whole of a regular file.

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
 use super::*;
+use crate::memory::Kernel;
 
 #[test]
 fn the_defaults_are_accepted_and_the_default_file_says_the_same() {
@@ -33,6 +34,15 @@ fn rows_19_and_25_mistakes_are_told_with_line_key_reason_and_remedy() {
         assert!(problem.wrong.contains(wrong) && problem.right.contains(right), "{text}\n{told}");
         assert!(told.contains(&format!("ginnel.toml:{line}: {key}: ")), "{text}\n{told}");
     }
+}
+
+#[test]
+fn row_44_a_debug_print_of_secrets_tells_nothing() {
+    let folder = Folder::new();
+    folder.write_secrets();
+    let file = folder.write("ginnel.toml", "[relay]\nsecret_file = \"secrets\"");
+    let settings = accepted(Some(&file), &[]);
+    assert_eq!(format!("{:?}", settings.relay.shared_secrets), "[[secret], [secret]]");
 }
 
 #[test]
@@ -228,6 +238,50 @@ fn a_refusal_quotes_no_value() {
     }
 }
 
+#[test]
+fn limits_that_need_more_memory_than_there_is_are_refused_with_what_fits() {
+    let folder = Folder::new();
+    folder.write_secrets();
+    let public = "[relay]\nsecret_file = \"secrets\"\nlimits.allocations = 10000\n[server]\nworkers = 2\n";
+    let file = folder.write("ginnel.toml", public);
+    let on = |gib: usize, variables: &[(&str, &str)]| {
+        let mut environment = environment(variables, true);
+        environment.machine.allowed = Some(gib << 30);
+        environment.machine.kernel.udp_bytes_max = gib << 27;
+        Settings::load(Some(&file), &environment)
+    };
+    assert!(on(8, &[]).is_ok());
+    let Err(told) = on(1, &[]) else { panic!("ten thousand sockets do not fit") };
+    let problem = &told.0[0];
+    assert_eq!((problem.line, problem.key.as_deref()), (Some(3), Some("relay.limits.allocations")));
+    assert!(problem.wrong.starts_with("could need "), "{told}");
+    let fit: usize = problem.right.split(' ').nth(1).unwrap().parse().unwrap();
+    let variable = "GINNEL_RELAY_LIMITS_ALLOCATIONS";
+    assert!(on(1, &[(variable, &fit.to_string())]).is_ok());
+    assert!(on(1, &[(variable, &(fit + 1).to_string())]).is_err());
+    // With no limit there are as many as there are numbers.
+    assert!(on(1, &[(variable, "0")]).is_err());
+}
+
+#[test]
+fn a_small_machine_carries_the_defaults_with_fewer_connections() {
+    let on = |mib: usize| {
+        let mut environment = environment(&[("GINNEL_SERVER_WORKERS", "2")], true);
+        environment.machine.allowed = Some(mib << 20);
+        environment.machine.kernel.udp_bytes_max = mib << 17;
+        Settings::load(None, &environment).unwrap_or_else(|told| panic!("{told}")).memory
+    };
+    let (small, large) = (on(1024), on(65_536));
+    assert!(small.connections < large.connections && small.connections_per_prefix < small.connections);
+    assert_eq!(large.connections, crate::limits::WEB_CONNECTIONS_MAX);
+    assert!(small.signal_connections < large.signal_connections);
+    let ((signal, matcher), most) = (small.signal_limits(), signal_plane::Limits::default());
+    assert!(signal.connections_per_prefix_max < signal.connections_max);
+    assert_eq!(signal.connections_max, matcher.connections_max);
+    assert_eq!(large.signal_limits().0.connections_max, most.connections_max);
+    assert!(signal.outbound_total_bytes_max < large.messages_bytes && !small.is_short());
+}
+
 fn accepted(file: Option<&Path>, variables: &[(&str, &str)]) -> Settings {
     Settings::load(file, &environment(variables, true)).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -236,9 +290,20 @@ fn refused(file: Option<&Path>, variables: &[(&str, &str)]) -> Problems {
     Settings::load(file, &environment(variables, true)).map(|_| ()).unwrap_err()
 }
 
+/// One with memory for everything.
+const MACHINE: Machine = Machine {
+    allowed: Some(64 << 30),
+    kernel: Kernel { receive_bytes_max: 212_992, send_bytes_max: 212_992, udp_bytes_max: 4 << 30 },
+};
+
 fn environment(variables: &[(&str, &str)], ipv6: bool) -> Environment {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Environment { variables: variables.iter().map(own).collect(), ipv6 }
+    Environment {
+        variables: variables.iter().map(own).collect(),
+        ipv6,
+        machine: MACHINE,
+        sockets: Vec::new(),
+    }
 }
 
 /// A folder that goes away with the test.
@@ -319,7 +384,15 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "listen.web is empty",
         "fill listen.web",
     ),
-    ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]", 2, "listen.trusted_proxies", "must be empty", "remove"),
+    ("[listen]\ntrusted_proxies = [\"10.0.0.1/8\"]", 2, "listen.trusted_proxies", "has bits", "write"),
+    ("[relay]\nurls = [\"stun:a.example\"]", 2, "relay.urls", "is not a TURN URL", "turn:chat.example.org"),
+    (
+        "[relay]\nurls = [\"turn:a:1?transport=udp\", \"turn:A:1?transport=udp\"]",
+        2,
+        "relay.urls",
+        "twice",
+        "keep one",
+    ),
     ("[listen]\nlocal = [\"0.0.0.0:80\"]", 2, "listen.local", "must be a loopback", "listen.web"),
     (
         "[listen]\nturn = [\"0.0.0.0:1\"]\nweb = [\"127.0.0.1:1\"]",
@@ -351,9 +424,13 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
     ("[relay]\ndeny = [\n\"10.0.0.1/8\"]", 3, "relay.deny", "bits set behind", "first address"),
     ("[relay]\nallow = [\"10.0.0.9-10.0.0.5\"]", 2, "relay.allow", "swapped", "lower address first"),
     ("[relay]\nallow = [\"::ffff:10.0.0.5\"]", 2, "relay.allow", "inside an IPv6", "IPv4 address itself"),
+    ("[relay]\nnat64 = [\"10.0.0.0/8\"]", 2, "relay.nat64", "not an IPv6 prefix", "2001:db8:64::/96"),
+    ("[relay]\nnat64 = [\"2001:db8::/33\"]", 2, "relay.nat64", "does not know", "/48"),
+    ("[relay]\nnat64 = [\"2001:db8::1/96\"]", 2, "relay.nat64", "behind its prefix", "first address"),
+    ("[relay]\nnat64 = [\"2001:db8:0:0:ff00::/96\"]", 2, "relay.nat64", "64 to 71", "zeros"),
     ("[relay.limits]\nallocations = -1", 2, "relay.limits.allocations", "not what", "from 0"),
     ("[relay]\nlimits = { lifetime_max_s = 5 }", 2, "relay.limits.lifetime_max_s", "not what", "from 600"),
-    ("[relay]\nuser = [1]", 2, "relay.user", "not what", "{ name, password_file, peers }"),
+    ("[relay]\nuser = [1]", 2, "relay.user", "not what", "{ name, password_file, peers, tcp }"),
     ("[[relay.user]]\nname = \"a:b\"\npassword_file = \"good\"", 2, "relay.user", "not a user name", "colon"),
     ("[[relay.user]]\nname = \"a\"", 1, "relay.user", "no password_file", "add password_file"),
     ("[[relay.user]]\nname = 1\npassword_file = \"good\"", 2, "relay.user", "not a text", "quotes"),
@@ -364,6 +441,20 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "relay.user",
         "peers",
         "no session",
+    ),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"good\"\ntcp = true",
+        4,
+        "relay.user",
+        "peers are public",
+        "add peers",
+    ),
+    (
+        "[[relay.user]]\nname = \"a\"\npassword_file = \"good\"\npeers = \"public\"\ntcp = 1",
+        5,
+        "relay.user",
+        "neither true nor false",
+        "tcp = true",
     ),
     (
         "[[relay.user]]\nname = \"a\"\npassword_file = \"absent\"",
@@ -473,6 +564,13 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
     ("[relay]\nsecret_file = \"example\"", 2, "relay.secret_file", "tries first", "openssl rand"),
     ("[relay]\nsecret_file = \"many\"", 2, "relay.secret_file", "has 5 lines", "4 at most"),
     (
+        "[relay]\nsecret_file = \"good\"\nusername_anonymity = true",
+        3,
+        "relay.username_anonymity",
+        "does not go with relay.secret_file",
+        "remove one of the two",
+    ),
+    (
         "[relay]\npassword_algorithms = [\"md5\",\n\"sha1\"]",
         3,
         "relay.password_algorithms",
@@ -524,6 +622,52 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
         "match.token_file",
         "fewer than 16",
         "openssl rand",
+    ),
+    ("[match]\nadmission = \"jwt\"", 2, "match.jwt.audience", "is empty, but", "name this server as"),
+    ("[match]\nadmission = \"jwt\"", 2, "match.jwt.keys_file", "is empty, but", "or match.jwt.keys_url"),
+    ("[match.jwt]\naudience = [\"chat\"]", 2, "match.jwt.audience", "is set, but", "admission = \"jwt\""),
+    ("[match.jwt]\nkeys_url = \"https://a\"", 2, "match.jwt.keys_url", "is set, but", "or remove it"),
+    (
+        "[match]\nadmission = \"jwt\"\njwt.keys_file = \"good\"\njwt.keys_url = \"https://a\"",
+        2,
+        "match.jwt.keys_file",
+        "and so is match.jwt.keys_url",
+        "keep one",
+    ),
+    (
+        "[match]\nadmission = \"jwt\"\njwt.keys_file = \"good\"",
+        3,
+        "match.jwt.keys_file",
+        "is not JSON",
+        "jwks_uri",
+    ),
+    (
+        "[match]\nadmission = \"jwt\"\njwt.keys_file = \"absent\"",
+        3,
+        "match.jwt.keys_file",
+        "cannot be read",
+        "create it",
+    ),
+    (
+        "[match]\nadmission = \"jwt\"\njwt.keys_url = \"http://a\"",
+        3,
+        "match.jwt.keys_url",
+        "is no https URL",
+        "jwks_uri",
+    ),
+    (
+        "[match]\nadmission = \"jwt\"\njwt.keys_url = \"https://a\"\njwt.keys_root = \"good\"",
+        4,
+        "match.jwt.keys_root",
+        "no certificate of a CA",
+        "BEGIN CERTIFICATE",
+    ),
+    (
+        "[match]\nadmission = \"jwt\"\njwt.keys_file = \"good\"\njwt.keys_root = \"good\"",
+        4,
+        "match.jwt.keys_root",
+        "no match.jwt.keys_url",
+        "remove it",
     ),
     ("[match]\nexposure = \"all\"", 2, "match.exposure", "not what belongs here", "\"consent\""),
 ];

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ use crate::limits::{
     ACME_BACK_OFF_S, ACME_BACK_OFF_S_MAX, ACME_EXCHANGE_MS_MAX, ACME_PROBLEM_BYTES_MAX,
     ACME_REFUSED_BACK_OFF_S,
 };
+use crate::reach::{self, Cause};
 use crate::settings::{self, Refusal};
 
 /// The client of one ACME server.
@@ -35,8 +35,12 @@ pub(crate) struct Acme {
     names: BTreeSet<String>,
     state: State,
     challenges: Arc<Challenges>,
-    /// Failures in a row.
+    /// Failures in a row of one kind.
     failures: u32,
+    /// Whether the last of them was a refusal.
+    was_refused: bool,
+    /// Whether our account was made and has not had an order taken since.
+    is_unproved: bool,
     /// Not to be asked before, in Unix seconds.
     retry_unix_s: u64,
 }
@@ -66,6 +70,8 @@ impl Acme {
             state,
             challenges,
             failures: 0,
+            was_refused: false,
+            is_unproved: false,
             retry_unix_s: 0,
         }
     }
@@ -93,15 +99,22 @@ impl Acme {
         let patience = Duration::from_millis(ACME_EXCHANGE_MS_MAX);
         let done = tokio::time::timeout(patience, self.exchange(now_unix_s)).await;
         self.challenges.clear();
-        let obtained = done.unwrap_or_else(|_late| Err(AcmeError::unreachable("did not answer in time")));
+        let obtained = done.unwrap_or_else(|_late| Err(AcmeError::late()));
         match &obtained {
             Ok(_) => (self.failures, self.retry_unix_s) = (0, 0),
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                self.retry_unix_s = now_unix_s + self.back_off_s(error);
-            }
+            Err(error) => self.back_off(error, now_unix_s),
         }
         obtained
+    }
+
+    /// Waits longer after each failure in a row: silence and refusals each in their own time.
+    fn back_off(&mut self, error: &AcmeError, now_unix_s: u64) {
+        let is_another_kind = self.was_refused != error.is_refusal;
+        self.failures = if is_another_kind { 1 } else { self.failures.saturating_add(1) };
+        self.was_refused = error.is_refusal;
+        let first_s = if error.is_refusal { ACME_REFUSED_BACK_OFF_S } else { ACME_BACK_OFF_S };
+        let doublings = self.failures.saturating_sub(1).min(16);
+        self.retry_unix_s = now_unix_s + (first_s << doublings).min(ACME_BACK_OFF_S_MAX);
     }
 
     /// When the server is to be asked for what follows a certificate, in Unix seconds. After a failure it is
@@ -109,13 +122,6 @@ impl Acme {
     pub(crate) fn next_unix_s(&self, certified: &CertifiedKey, asked: bool) -> u64 {
         let due_unix_s = self.due_unix_s(certified);
         if asked { due_unix_s } else { due_unix_s.max(self.retry_unix_s) }
-    }
-
-    /// Seconds to wait after an error, more with each in a row.
-    fn back_off_s(&self, error: &AcmeError) -> u64 {
-        let first_s = if error.is_refusal { ACME_REFUSED_BACK_OFF_S } else { ACME_BACK_OFF_S };
-        let doublings = self.failures.saturating_sub(1).min(16);
-        (first_s << doublings).min(ACME_BACK_OFF_S_MAX)
     }
 
     /// When a certificate is to be renewed, in Unix seconds: with a third of its time left, or at once if it
@@ -131,18 +137,12 @@ impl Acme {
         made::names(certified) == self.names
     }
 
-    async fn exchange(&self, now_unix_s: u64) -> Result<Arc<CertifiedKey>, AcmeError> {
-        let account = self.account().await?;
-        let identifiers: Vec<_> = self.names.iter().cloned().map(Identifier::Dns).collect();
-        let mut order = match account.new_order(&NewOrder::new(&identifiers)).await {
-            Err(Error::Api(problem)) if kind(&problem) == "accountDoesNotExist" => {
-                self.state.remove(ACCOUNT_FILE);
-                return Err(AcmeError::unreachable("has forgotten our account; another one is made"));
-            }
-            order => order?,
-        };
+    async fn exchange(&mut self, now_unix_s: u64) -> Result<Arc<CertifiedKey>, AcmeError> {
+        // What is ordered counts against the CA's limits, also if it is lost at the next restart.
+        self.state.probe().map_err(AcmeError::state)?;
+        let mut order = self.order().await?;
         self.prove(&mut order).await?;
-        let retries = RetryPolicy::default();
+        let retries = RetryPolicy::new().timeout(Duration::from_millis(ACME_EXCHANGE_MS_MAX));
         if order.poll_ready(&retries).await? != OrderStatus::Ready {
             return Err(self.reason(&mut order).await);
         }
@@ -163,12 +163,30 @@ impl Acme {
             let wrong = "sent a certificate that is for other names or already due for renewal";
             return Err(AcmeError { right, ..AcmeError::refused(wrong) });
         }
-        self.state.write(CERTIFICATE_FILE, pem.as_bytes()).map_err(AcmeError::state)?;
+        self.state.write(CERTIFICATE_FILE, pem.as_bytes());
         Ok(Arc::new(certified))
     }
 
+    /// An order for our names. An account of which the server will not hear any more is forgotten, unless it
+    /// is new and would be followed by one after the other.
+    async fn order(&mut self) -> Result<Order, AcmeError> {
+        let account = self.account().await?;
+        let identifiers: Vec<_> = self.names.iter().cloned().map(Identifier::Dns).collect();
+        let order = account.new_order(&NewOrder::new(&identifiers)).await;
+        if let Err(Error::Api(problem)) = &order
+            && is_of_account(problem)
+            && !self.is_unproved
+        {
+            self.state.remove(ACCOUNT_FILE);
+            return Err(AcmeError::unreachable("knows our account no more; another one is made"));
+        }
+        let order = order?;
+        self.is_unproved = false;
+        Ok(order)
+    }
+
     /// The account that was kept for this directory, or a new one.
-    async fn account(&self) -> Result<Account, AcmeError> {
+    async fn account(&mut self) -> Result<Account, AcmeError> {
         let builder = || match &self.settings.root {
             Some(root) => Account::builder_with_root(root),
             None => Account::builder(),
@@ -186,7 +204,8 @@ impl Acme {
             NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let (account, credentials) = builder()?.create(&new, directory.to_owned(), None).await?;
         let text = Zeroizing::new(serde_json::to_vec(&credentials).map_err(Error::from)?);
-        self.state.write(ACCOUNT_FILE, &text).map_err(AcmeError::state)?;
+        self.state.write(ACCOUNT_FILE, &text);
+        self.is_unproved = true;
         Ok(account)
     }
 
@@ -235,6 +254,11 @@ impl AcmeError {
         Self { wrong: format!("the ACME server {wrong}"), right, is_refusal: false }
     }
 
+    /// An order that was not carried out within [`ACME_EXCHANGE_MS_MAX`].
+    fn late() -> Self {
+        Self::unreachable("was not done with the order in time")
+    }
+
     fn refused(wrong: impl fmt::Display) -> Self {
         let right = "see its documentation for why".to_owned();
         Self { wrong: format!("the ACME server {wrong}"), right, is_refusal: true }
@@ -254,6 +278,11 @@ impl AcmeError {
             }
             "dns" => "every one of server.names needs an address record that leads here",
             "rateLimited" => "it was asked too often for these names and is asked again later",
+            // RFC 8555 §6.5: both pass with another try, and no proof of ours was found wrong.
+            "badNonce" | "serverInternal" => {
+                let right = "it is asked again soon".to_owned();
+                return Self { right, ..Self::unreachable(format_args!("answered \"{kind}\"")) };
+            }
             _ => "the word is explained in RFC 8555 §6.7",
         };
         Self { right: right.to_owned(), ..Self::refused(format_args!("refused with \"{kind}\"")) }
@@ -262,25 +291,20 @@ impl AcmeError {
 
 impl From<Error> for AcmeError {
     fn from(error: Error) -> Self {
-        if let Error::Api(problem) = &error {
-            return Self::from_problem(problem);
+        match &error {
+            Error::Api(problem) => return Self::from_problem(problem),
+            Error::Timeout(_) => return Self::late(),
+            _ => {}
         }
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(inner) = cause {
-            // What rustls says comes wrapped, and an io::Error shows what it wraps only in this way.
-            let io = inner.downcast_ref::<io::Error>();
-            let wrapped = io.and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>());
-            if let Some(rustls::Error::InvalidCertificate(_)) = wrapped {
+        match reach::cause(&error) {
+            Cause::Untrusted => {
                 let right =
                     "set tls.acme.root to the certificate of its CA if it is a private one".to_owned();
-                return Self { right, ..Self::unreachable("has a certificate that is not trusted here") };
+                Self { right, ..Self::unreachable("has a certificate that is not trusted here") }
             }
-            if let Some(error) = io.filter(|error| error.get_ref().is_none()) {
-                return Self::unreachable(format_args!("cannot be reached: {}", error.kind()));
-            }
-            cause = inner.source();
+            Cause::Io(kind) => Self::unreachable(format_args!("cannot be reached: {kind}")),
+            Cause::Other => Self::unreachable("cannot be reached or does not speak ACME"),
         }
-        Self::unreachable("cannot be reached or does not speak ACME")
     }
 }
 
@@ -297,6 +321,14 @@ fn kind(problem: &Problem) -> String {
     word.chars().filter(char::is_ascii_alphanumeric).take(ACME_PROBLEM_BYTES_MAX).collect()
 }
 
+/// Whether a server that was asked for an order says that there is no such account any more.
+fn is_of_account(problem: &Problem) -> bool {
+    //= RFC 8555 §7.3.6: "If a server receives a POST or POST-as-GET from a deactivated
+    //= account, it MUST return an error response with status code 401 (Unauthorized)
+    //= and type "urn:ietf:params:acme:error:unauthorized"."
+    matches!(kind(problem).as_str(), "accountDoesNotExist" | "unauthorized")
+}
+
 const ACCOUNT_FILE: &str = "acme-account.json";
 const CERTIFICATE_FILE: &str = "acme.pem";
 
@@ -308,9 +340,8 @@ mod tests {
     fn a_certificate_is_due_with_a_third_of_its_time_left_or_for_other_names() {
         let folder = tempfile::tempdir().unwrap();
         let acme = acme(&State::open(&folder.path().join("state")).unwrap());
-        let validity = made::Validity { from_unix_s: 1_800_000_000, until_unix_s: 1_800_000_900 };
         let due = |name: &str| {
-            let pem = made::make(&[name.to_owned()].into(), validity).unwrap();
+            let pem = made::make(&[name.to_owned()].into(), VALIDITY).unwrap();
             acme.due_unix_s(&made::certified(pem.as_bytes()).unwrap())
         };
         assert_eq!(due("a.example"), 1_800_000_600);
@@ -322,17 +353,56 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut acme = acme(&State::open(&folder.path().join("state")).unwrap());
         let (silence, refusal) = (AcmeError::unreachable("is away"), AcmeError::refused("would not"));
-        acme.failures = 1;
-        assert_eq!(acme.back_off_s(&silence), ACME_BACK_OFF_S);
-        assert_eq!(acme.back_off_s(&refusal), ACME_REFUSED_BACK_OFF_S);
-        acme.failures = 3;
-        assert_eq!(acme.back_off_s(&silence), 4 * ACME_BACK_OFF_S);
-        acme.failures = u32::MAX;
-        assert_eq!(acme.back_off_s(&silence), ACME_BACK_OFF_S_MAX);
+        let none = made::make(&["b.example".to_owned()].into(), VALIDITY).unwrap();
+        let none = made::certified(none.as_bytes()).unwrap();
+        let mut wait_s = |error: &AcmeError| {
+            acme.back_off(error, NOW);
+            acme.next_unix_s(&none, false) - NOW
+        };
+        assert_eq!([(); 3].map(|()| wait_s(&silence)), [1, 2, 4].map(|times| times * ACME_BACK_OFF_S));
+        for _ in 0..40 {
+            wait_s(&silence);
+        }
+        assert_eq!(wait_s(&silence), ACME_BACK_OFF_S_MAX);
+        assert_eq!([(); 2].map(|()| wait_s(&refusal)), [1, 2].map(|times| times * ACME_REFUSED_BACK_OFF_S));
+        assert_eq!(wait_s(&silence), ACME_BACK_OFF_S);
+        assert_eq!(wait_s(&refusal), ACME_REFUSED_BACK_OFF_S);
+    }
+
+    #[test]
+    fn an_order_that_takes_too_long_is_told_as_that() {
+        let told = AcmeError::from(Error::Timeout(None)).to_string();
+        assert!(told.starts_with("the ACME server was not done with the order in time; "), "{told}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_ordered_that_could_not_be_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut acme = acme(&State::open(&folder.path().join("state")).unwrap());
+        std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+        let told = acme.obtain(NOW).await.unwrap_err().to_string();
+        assert!(told.starts_with("tls.state: ") && told.contains("cannot be written"), "{told}");
+    }
+
+    #[test]
+    fn what_passes_with_another_try_is_no_refusal() {
+        let problem = |kind: &str| {
+            let text = format!(r#"{{"type": "urn:ietf:params:acme:error:{kind}", "status": 400}}"#);
+            AcmeError::from(Error::Api(serde_json::from_str(&text).unwrap()))
+        };
+        assert!(!problem("badNonce").is_refusal && !problem("serverInternal").is_refusal);
+        assert!(problem("rateLimited").is_refusal && problem("connection").is_refusal);
+        assert_eq!(
+            problem("badNonce").to_string(),
+            "the ACME server answered \"badNonce\"; it is asked again soon"
+        );
     }
 
     fn acme(state: &State) -> Acme {
         let settings = settings::Acme { directory: String::new(), contact: None, root: None, http: false };
         Acme::new(settings, &["a.example".to_owned()], state.clone(), Arc::default())
     }
+
+    const NOW: u64 = 1_800_000_000;
+    const VALIDITY: made::Validity = made::Validity { from_unix_s: NOW, until_unix_s: NOW + 900 };
 }

@@ -4,16 +4,13 @@
 //! is replaced in many ways (a link that is turned round two folders above, a bind mount, a network file
 //! system), of which `stat` sees all and inotify some, and two calls of `stat` cost nothing.
 
-use std::fs::metadata;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
 use super::made;
 use crate::limits::FILES_SETTLE_LOOKS;
-use crate::settings::{CertificateFiles, load_certificate};
+use crate::settings::{CertificateFiles, Identity, identity, load_certificate};
 
 /// The two files and what was last seen of them.
 pub(crate) struct Files {
@@ -77,14 +74,6 @@ impl Files {
             )),
         }
     }
-}
-
-/// What tells one content of a name from another without reading it; nothing if there is none.
-type Identity = Option<(u64, u64, i64, i64, u64)>;
-
-fn identity(path: &Path) -> Identity {
-    let found = metadata(path).ok()?;
-    Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Pair {
         let held = kept.map_or_else(|| fresh(&names, now_unix_s), Ok)?;
         let pair = Self { names, state, held: RwLock::new(held) };
         if is_new {
-            pair.keep(&pair.members())?;
+            pair.keep(&pair.members());
         }
         pair.turn(now_unix_s)?;
         Ok(pair)
@@ -67,10 +67,9 @@ impl Pair {
     ///
     /// # Errors
     ///
-    /// The state directory takes no file; the pair has turned all the same.
+    /// The names are none for a certificate.
     pub(crate) fn turn(&self, now_unix_s: u64) -> Result<u64, CertificateError> {
         let [mut first, mut second] = self.members();
-        let mut kept = Ok(());
         if !first.is_served(now_unix_s) {
             [first, second] = if second.is_served(now_unix_s) {
                 let third = Member::new(&self.names, second.validity.until_unix_s - 2 * CLOCK_SKEW_S_MAX)?;
@@ -79,10 +78,10 @@ impl Pair {
                 fresh(&self.names, now_unix_s)?
             };
             let held = [first.clone(), second];
-            kept = self.keep(&held);
+            self.keep(&held);
             *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
         }
-        kept.map(|()| first.served_until().saturating_sub(now_unix_s))
+        Ok(first.served_until().saturating_sub(now_unix_s))
     }
 
     /// The SHA-256 hashes of both certificates, the served one's first.
@@ -94,10 +93,10 @@ impl Pair {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, held: &[Member; 2]) -> Result<(), CertificateError> {
-        let Some(state) = &self.state else { return Ok(()) };
+    fn keep(&self, held: &[Member; 2]) {
+        let Some(state) = &self.state else { return };
         let pem = Zeroizing::new(format!("{}{}", *held[0].pem, *held[1].pem));
-        state.write(FILE, pem.as_bytes()).map_err(CertificateError::state)
+        state.write(FILE, pem.as_bytes());
     }
 }
 
@@ -214,7 +213,7 @@ mod tests {
         assert_eq!(open(NOW + 86_400).unwrap().hashes(), hashes);
         assert_eq!(open(NOW + 11 * 86_400).unwrap().hashes()[0], hashes[1]);
         assert_ne!(open(NOW + 11 * 86_400).unwrap().hashes()[1], hashes[0]);
-        state.write(FILE, b"-----BEGIN PRIVATE KEY-----").unwrap();
+        state.write(FILE, b"-----BEGIN PRIVATE KEY-----");
         assert!(open(NOW).map(drop).unwrap_err().to_string().contains("webtransport.pem does not hold two"));
     }
 

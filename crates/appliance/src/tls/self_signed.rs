@@ -40,11 +40,11 @@ impl SelfSigned {
         self.renew(now_unix_s)
     }
 
-    /// A new one, kept in the place of the old.
+    /// A new one, kept in the place of the old once the state directory takes it.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`].
+    /// The names are none for a certificate.
     pub(crate) fn renew(&self, now_unix_s: u64) -> Result<Arc<CertifiedKey>, CertificateError> {
         let validity = Validity {
             from_unix_s: now_unix_s.saturating_sub(CLOCK_SKEW_S_MAX),
@@ -52,7 +52,7 @@ impl SelfSigned {
         };
         let pem = made::make(&self.names, validity).map_err(CertificateError::names)?;
         if let Some(state) = &self.state {
-            state.write(FILE, pem.as_bytes()).map_err(CertificateError::state)?;
+            state.write(FILE, pem.as_bytes());
         }
         Ok(Arc::new(made::certified(pem.as_bytes()).expect("we have just made it")))
     }
@@ -96,10 +96,23 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_takes_nothing_does_not_stop_a_renewal() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("state")).unwrap();
+        let made = SelfSigned::new(["a.example".to_owned()].into(), Some(state.clone()));
+        let first = made.open(NOW).unwrap();
+        std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+        let second = made.renew(NOW + SELF_SIGNED_S).unwrap();
+        assert!(second.cert != first.cert && !SelfSigned::is_due(&second, NOW + SELF_SIGNED_S));
+        assert!(state.flush().is_err());
+        assert_eq!(made.open(NOW + SELF_SIGNED_S).unwrap().cert, second.cert);
+    }
+
+    #[test]
     fn a_kept_file_that_is_none_of_ours_is_told_with_path_and_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(&folder.path().join("state")).unwrap();
-        state.write(FILE, b"not ours").unwrap();
+        state.write(FILE, b"not ours");
         let error = SelfSigned::new(["a.example".to_owned()].into(), Some(state)).open(NOW).unwrap_err();
         let told = error.to_string();
         assert!(told.starts_with("tls.state: ") && told.contains("self-signed.pem does not hold"), "{told}");

@@ -1,22 +1,29 @@
 //! The state directory: small secret files that outlive a restart, of mode 0600, written whole or not at
 //! all.
 //!
-//! It knows nothing of what is in them.
+//! What a full or broken disk does not take is held in memory until it does: nothing that was obtained is
+//! lost by it. It knows nothing of what is in the files.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, metadata, remove_file, rename};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::geteuid;
 
-use crate::limits::STATE_FILE_BYTES_MAX;
+use crate::limits::{STATE_FILE_BYTES_MAX, STATE_PROBE_BYTES};
 use crate::settings::{Refusal, Secret, read_private};
 
-/// A folder of ours alone.
+/// A folder of ours alone; clones are the same.
+///
+/// [`State::write`], then [`State::flush`], again and again until it has worked.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     folder: PathBuf,
+    /// By name, what the folder has not taken yet.
+    unwritten: Arc<Mutex<BTreeMap<&'static str, Secret>>>,
 }
 
 impl State {
@@ -49,7 +56,7 @@ impl State {
             let right = format!("run: chmod go-w {}", folder.display());
             return Err(refuse(Refusal::new("can be written to by other users", right)));
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), unwritten: Arc::default() })
     }
 
     /// Where a file of that name is.
@@ -57,12 +64,15 @@ impl State {
         self.folder.join(name)
     }
 
-    /// The content of a file, or nothing if there is none.
+    /// What was written last under a name, or nothing.
     ///
     /// # Errors
     ///
-    /// It cannot be read, is somebody else's, or can be read by others.
+    /// The file cannot be read, is somebody else's, or can be read by others.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Secret>, Refusal> {
+        if let Some(content) = self.unwritten().get(name) {
+            return Ok(Some(Secret::new(content.expose().to_vec())));
+        }
         let path = self.path(name);
         if !path.exists() {
             return Ok(None);
@@ -70,22 +80,57 @@ impl State {
         read_private(&path, STATE_FILE_BYTES_MAX).map(Some).map_err(|refusal| refusal.of(&path))
     }
 
-    /// Replaces a file: a crash leaves the old content or the new.
+    /// Replaces a file, now or at the next [`State::flush`] that works; [`State::read`] sees it from here on.
+    pub(crate) fn write(&self, name: &'static str, content: &[u8]) {
+        self.unwritten().insert(name, Secret::new(content.to_vec()));
+        // The next one tells why not.
+        let _ = self.flush();
+    }
+
+    /// Writes what has not been written yet: a crash leaves the old content of a file or the new.
     ///
     /// # Errors
     ///
-    /// The file system's; the old content is still there.
-    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<(), Refusal> {
-        let path = self.path(name);
-        self.replace(name, content).map_err(|error| {
-            let right = "make room, and let the user that runs ginnel write there";
-            Refusal::new(format!("cannot be written: {error}"), right).of(&path)
-        })
+    /// The file system's; the old content is still there, and the new one is tried again next time.
+    pub(crate) fn flush(&self) -> Result<(), Refusal> {
+        let mut unwritten = self.unwritten();
+        while let Some(first) = unwritten.first_entry() {
+            let name = *first.key();
+            self.replace(name, first.get().expose()).map_err(|error| self.refuse(name, &error))?;
+            first.remove();
+        }
+        Ok(())
+    }
+
+    /// Whether everything is written.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.unwritten().is_empty()
+    }
+
+    /// Finds out whether a file could be written now, before something is obtained that has to be kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::flush`].
+    pub(crate) fn probe(&self) -> Result<(), Refusal> {
+        let probed = self.replace(PROBE_FILE, &[0; STATE_PROBE_BYTES]);
+        self.remove(PROBE_FILE);
+        probed.map_err(|error| self.refuse(PROBE_FILE, &error))
     }
 
     /// Forgets a file; one that cannot be removed is found again at the next reading.
     pub(crate) fn remove(&self, name: &str) {
+        self.unwritten().remove(name);
         let _ = remove_file(self.path(name));
+    }
+
+    fn refuse(&self, name: &str, error: &io::Error) -> Refusal {
+        let right = "make room, and let the user that runs ginnel write there";
+        Refusal::new(format!("cannot be written: {error}"), right).of(&self.path(name))
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, BTreeMap<&'static str, Secret>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
@@ -103,9 +148,11 @@ impl State {
     }
 }
 
+const PROBE_FILE: &str = "probe";
+
 #[cfg(test)]
 mod tests {
-    use std::fs::{Permissions, create_dir, read_dir, set_permissions, write};
+    use std::fs::{Permissions, create_dir, read_dir, remove_dir_all, set_permissions, write};
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -117,12 +164,34 @@ mod tests {
         assert!(state.read("key").unwrap().is_none());
         write(state.path("key.new"), "half").unwrap();
         for content in ["one", "two"] {
-            state.write("key", content.as_bytes()).unwrap();
+            state.write("key", content.as_bytes());
+            state.flush().unwrap();
             assert_eq!(state.read("key").unwrap().unwrap().expose(), content.as_bytes());
         }
         assert_eq!(metadata(state.path("key")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(metadata(parent.path().join("state")).unwrap().mode() & 0o777, 0o700);
         assert_eq!(read_dir(parent.path().join("state")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_the_disk_does_not_take_is_known_and_written_when_it_does() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("state");
+        let state = State::open(&folder).unwrap();
+        state.probe().unwrap();
+        assert_eq!(read_dir(&folder).unwrap().count(), 0);
+        remove_dir_all(&folder).unwrap();
+        assert!(state.probe().unwrap_err().wrong.contains("cannot be written: "));
+        state.write("key", b"secret");
+        for _ in 0..2 {
+            assert!(state.flush().unwrap_err().right.starts_with("make room"));
+            assert!(!state.clone().is_flushed());
+            assert_eq!(state.read("key").unwrap().unwrap().expose(), b"secret");
+        }
+        create_dir(&folder).unwrap();
+        state.flush().unwrap();
+        assert!(state.is_flushed());
+        assert_eq!(std::fs::read(state.path("key")).unwrap(), b"secret");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Certificate files are replaced under open connections: none drops, and new handshakes see what is new;
 //! what cannot be used is told, and the old certificate stays.
 
-use std::fs::{Permissions, rename, set_permissions, write};
+use std::fs::{Permissions, create_dir, remove_dir, remove_file, rename, set_permissions, write};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -34,7 +34,7 @@ fn new_files_are_taken_and_open_connections_live_on() {
 
     // As a link that is turned round, which is what Kubernetes and certbot do.
     let third = Made::new();
-    std::fs::create_dir(folder.path().join("third")).unwrap();
+    create_dir(folder.path().join("third")).unwrap();
     third.write(&folder.path().join("third"));
     for name in ["cert.pem", "key.pem"] {
         symlink(format!("third/{name}"), folder.path().join("next")).unwrap();
@@ -71,11 +71,32 @@ fn files_that_cannot_be_used_are_told_and_the_old_certificate_stays() {
     refused(&mut serving, "is not the key of the certificate in");
     set_permissions(folder.path().join("key.pem"), Permissions::from_mode(0o644)).unwrap();
     refused(&mut serving, "can be read or written by every user");
+    remove_file(folder.path().join("key.pem")).unwrap();
+    refused(&mut serving, "No such file or directory");
+    create_dir(folder.path().join("key.pem")).unwrap();
+    refused(&mut serving, "tls.key: ");
+    remove_dir(folder.path().join("key.pem")).unwrap();
     write(folder.path().join("cert.pem"), "nothing").unwrap();
     refused(&mut serving, "holds no certificate");
     Made::expired().write(folder.path());
     refused(&mut serving, "has expired; renew it");
     ask(&mut open);
+}
+
+#[test]
+fn a_key_that_is_none_for_dtls_is_told_and_serves_the_rest() {
+    let folder = Folder::new();
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let made = Made::with(CertificateParams::new(["localhost".to_owned()]).unwrap(), &key);
+    made.write(folder.path());
+    let mut serving = serve(&folder);
+    let logged = serving.until_logged("there is no TURN over DTLS with this certificate");
+    assert!(logged.last().unwrap().contains("WARN"), "{logged:?}");
+    assert_eq!(certificate_of(serving.port("listen.web")), made.der);
+    Made::new().write(folder.path());
+    serving.signal("HUP");
+    let logged = serving.until_logged("a new certificate is in use");
+    assert!(!logged.iter().any(|line| line.contains("DTLS")), "{logged:?}");
 }
 
 fn serve(folder: &Folder) -> Serving {
@@ -122,8 +143,11 @@ impl Made {
     }
 
     fn of(params: CertificateParams) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
+        Self::with(params, &KeyPair::generate().unwrap())
+    }
+
+    fn with(params: CertificateParams, key: &KeyPair) -> Self {
+        let certificate = params.self_signed(key).unwrap();
         Self { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() }
     }
 

@@ -91,8 +91,20 @@ impl Serving {
         after.split('/').next().unwrap().parse().unwrap()
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A line of the kernel's account of its memory.
+    pub(crate) fn memory_bytes(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let rest = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+        rest.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
@@ -136,14 +148,18 @@ pub(crate) fn get(port: u16, path: &str) -> String {
 pub(crate) fn upgraded(port: u16) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = "GET /signal HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-                   Sec-WebSocket-Protocol: ginnel.1\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(upgrade().as_bytes()).unwrap();
     let mut status = [0; 12];
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"HTTP/1.1 101");
     stream
+}
+
+/// The request for one.
+pub(crate) fn upgrade() -> &'static str {
+    "GET /signal HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+     Sec-WebSocket-Protocol: ginnel.1\r\n\r\n"
 }
 
 /// A folder that goes away with the test.

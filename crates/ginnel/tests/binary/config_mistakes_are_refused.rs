@@ -122,3 +122,29 @@ fn but_the_default_and_the_effective_file_are_accepted() {
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["relay"]["limits"]["allocations_per_side"], 16);
 }
+
+#[test]
+fn where_the_limits_need_more_memory_than_this_process_may_have() {
+    let folder = Folder::new();
+    let content = "[server]\nworkers = 1\n[relay.limits]\nallocations = 60000\n";
+    let file = folder.write("ginnel.toml", content, 0o644);
+    let file = file.to_str().unwrap();
+    // 800,000 KiB of addresses are plenty to be told so, and less than the relay could need.
+    let limited = |arguments: &str| {
+        let script = format!("ulimit -v 800000; exec \"$0\" {arguments} \"$1\"");
+        let program = env!("CARGO_BIN_EXE_ginnel");
+        std::process::Command::new("sh").args(["-c", &script, program, file]).env_clear().output().unwrap()
+    };
+    for arguments in ["config check", "serve --config"] {
+        let output = limited(arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments}");
+        let told = text(&output.stderr);
+        assert!(told.starts_with(&format!("{file}:4: relay.limits.allocations: could need ")), "{told}");
+        assert!(told.contains("MB of memory, and there are 820; write "), "{told}");
+        assert!(told.contains(" or less, or give it more memory\n"), "{told}");
+    }
+    let enough = folder.write("enough.toml", "[relay.limits]\nallocations = 100\n", 0o644);
+    let output = config(&["check", enough.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).starts_with("Relay and signaling need at most "));
+}

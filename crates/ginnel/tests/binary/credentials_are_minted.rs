@@ -32,7 +32,10 @@ fn as_rtc_ice_server_wants_them() {
     assert!((before + 7_200..=unix_s() + 7_200).contains(&expires));
     assert_eq!(minted["username"], format!("{expires}:@alice:example.org"));
     assert_eq!(minted["credential"].as_str().map(str::len), Some(28));
-    assert_eq!(minted["urls"], serde_json::json!(["turn:turn.example.org:3478?transport=udp"]));
+    let udp = ["turn:turn.example.org:3478?transport=udp", "turn:turn.example.org:8443?transport=udp"];
+    let tcp = "turn:turn.example.org:3478?transport=tcp";
+    // No browser takes a self-signed certificate here.
+    assert_eq!(minted["urls"], serde_json::json!([udp[0], udp[1], tcp]));
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn as_text_and_for_an_hour_without_a_name() {
     let before = unix_s();
     let output = credentials(&["--config", &file]);
     let lines: Vec<&str> = text(&output.stdout).lines().collect();
-    let [name, password, url] = lines[..] else { panic!("{lines:?}") };
+    let [name, password, url, ..] = lines[..] else { panic!("{lines:?}") };
     let expires: u64 = name.strip_prefix("user name  ").unwrap().parse().unwrap();
     assert!((before + 3_600..=unix_s() + 3_600).contains(&expires));
     assert!(password.starts_with("password   ") && url.starts_with("url        turn:"));
@@ -51,16 +54,52 @@ fn as_text_and_for_an_hour_without_a_name() {
 fn with_the_urls_by_which_clients_come() {
     let folder = Folder::new();
     folder.write("secret", "9be07a6d4e582f1c\n", 0o600);
+    let pair = rcgen::generate_simple_self_signed(["turn.example.org".to_owned()]).unwrap();
+    folder.write("cert.pem", &pair.cert.pem(), 0o600);
+    folder.write("key.pem", &pair.signing_key.serialize_pem(), 0o600);
+    let files = "[tls]\nmode = \"files\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
     for (content, urls) in [
-        ("[listen]\nturn = [\"192.0.2.1:3478\", \"[::]:3478\"]", "[\"turn:192.0.2.1:3478?transport=udp\"]"),
-        ("[listen]\nturn = [\"[2001:db8::1]:99\"]", "[\"turn:[2001:db8::1]:99?transport=udp\"]"),
-        ("[server]\nexternal = [\"203.0.113.5\"]", "[\"turn:203.0.113.5:3478?transport=udp\"]"),
+        (
+            "[listen]\nturn = [\"192.0.2.1:3478\", \"[::]:3478\"]",
+            &["turn:192.0.2.1:3478?transport=udp", "turn:192.0.2.1:3478?transport=tcp"][..],
+        ),
+        (
+            "[listen]\nturn = [\"[2001:db8::1]:99\"]",
+            &["turn:[2001:db8::1]:99?transport=udp", "turn:[2001:db8::1]:99?transport=tcp"],
+        ),
+        (
+            "[listen]\nturn = [\"0.0.0.0:3478\"]\nweb = []\n[server]\nexternal = [\"203.0.113.5\"]",
+            &["turn:203.0.113.5:3478?transport=udp", "turn:203.0.113.5:3478?transport=tcp"],
+        ),
+        (
+            &format!("[server]\nnames = [\"turn.example.org\"]\n{files}"),
+            &[
+                "turn:turn.example.org:3478?transport=udp",
+                "turn:turn.example.org:8443?transport=udp",
+                "turn:turn.example.org:3478?transport=tcp",
+                "turns:turn.example.org:5349?transport=tcp",
+                "turns:turn.example.org:8443?transport=tcp",
+                "turns:turn.example.org:5349?transport=udp",
+                "turns:turn.example.org:8443?transport=udp",
+            ],
+        ),
+        (
+            &format!(
+                "[listen]\nturn = []\nturns = []\nweb = [\"0.0.0.0:443\"]\n\
+                      [server]\nnames = [\"turn.example.org\"]\n{files}"
+            ),
+            &[
+                "turn:turn.example.org:443?transport=udp",
+                "turns:turn.example.org:443?transport=tcp",
+                "turns:turn.example.org:443?transport=udp",
+            ],
+        ),
     ] {
         let content = format!("{content}\n[relay]\nsecret_file = \"secret\"\n");
         let file = folder.write("ginnel.toml", &content, 0o644);
         let output = credentials(&["--json", "--config", file.to_str().unwrap()]);
         let minted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(minted["urls"].to_string(), urls);
+        assert_eq!(minted["urls"], serde_json::json!(urls));
     }
 }
 

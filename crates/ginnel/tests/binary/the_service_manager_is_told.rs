@@ -36,7 +36,7 @@ fn hears(socket: &UnixDatagram, name: &str) {
     assert!(usec.parse::<u64>().unwrap() > 0);
     assert_eq!(next(socket), "READY=1");
     serving.signal("TERM");
-    assert_eq!(next(socket), "STOPPING=1");
+    assert_eq!(next(socket), "STOPPING=1\nEXTEND_TIMEOUT_USEC=10000000");
     assert_eq!(serving.wait().code(), Some(0));
 }
 

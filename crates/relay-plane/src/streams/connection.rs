@@ -3,7 +3,7 @@
 //! It understands the frames' lengths only. RFC 8656 §3.1, RFC 8489 §6.2.2.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,13 +18,14 @@ use super::Registration;
 use super::link::Fate;
 use crate::clock::Clock;
 use crate::limits::{
-    STREAM_INBOUND_BYTES_MAX, STREAM_LINGER_MAX, STREAM_READ_BYTES, STREAM_UNPROVED_AGE_MAX,
-    STREAM_UNPROVED_BYTES_MAX,
+    STREAM_INBOUND_BYTES_MAX, STREAM_INBOUNDS_BYTES_MAX, STREAM_LINGER_MAX, STREAM_READ_BYTES,
+    STREAM_UNPROVED_AGE_MAX, STREAM_UNPROVED_BYTES_MAX,
 };
+use crate::tcp::{Joint, pipe};
 use crate::web::Stream;
 
-/// A future that ends when the connection does. Its allocations are told to end when it is dropped, which
-/// comes before its socket closes: the same client port can't come back sooner.
+/// A stream client's connection. Its allocations are told to end when it is dropped, which comes before its
+/// socket closes: the same client port can't come back sooner.
 pub(super) struct Connection {
     registration: Registration,
     stream: Stream,
@@ -59,6 +60,22 @@ impl Connection {
         }
     }
 
+    /// Runs until the connection is over, as a peer's pipe in the end, if a client binds it to one.
+    pub(super) async fn run(mut self) {
+        let over = poll_fn(|cx| self.poll_all(cx)).await;
+        let sums = self.registration.sums();
+        let count = |sum: &AtomicU64| {
+            sum.fetch_add(1, Ordering::Relaxed);
+        };
+        match over {
+            Over::NotTurn => count(&sums.not_turn),
+            Over::Idle if !self.is_at_end => count(&sums.idle),
+            Over::Stalled => count(&sums.stalled),
+            Over::Joined(joint) => pipe(&mut self.stream, *joint, &self.partial, self.clock, sums).await,
+            Over::Idle | Over::Done | Over::Gone => {}
+        }
+    }
+
     /// Writes what the workers have sent, until the socket takes no more or nothing is left.
     fn poll_outbound(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -89,7 +106,12 @@ impl Connection {
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
                 let proved = self.registration.link.holds_allocation();
-                let (read_max, untaken_max) = match proved {
+                let inbound = &self.registration.sums().inbound_bytes;
+                let has_room = inbound.load(Ordering::Relaxed) < STREAM_INBOUNDS_BYTES_MAX;
+                if !has_room && self.partial.len() > STREAM_UNPROVED_BYTES_MAX {
+                    return Poll::Ready(Err(Over::Stalled));
+                }
+                let (read_max, untaken_max) = match proved && has_room {
                     true => (STREAM_READ_BYTES, STREAM_INBOUND_BYTES_MAX),
                     false => (STREAM_UNPROVED_BYTES_MAX, STREAM_UNPROVED_BYTES_MAX),
                 };
@@ -102,7 +124,10 @@ impl Connection {
                 if bytes.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                untaken += self.take_in(bytes, proved)?;
+                let before = self.partial.len();
+                let given = self.take_in(bytes, proved);
+                self.count_partial(before);
+                untaken += given?;
             }
         })
     }
@@ -124,6 +149,13 @@ impl Connection {
             self.partial = self.partial[whole..].to_vec();
         }
         Ok(whole)
+    }
+
+    /// Corrects the sum of what all connections hold by the change of what this one does.
+    fn count_partial(&self, before: usize) {
+        let inbound = &self.registration.sums().inbound_bytes;
+        inbound.fetch_add(self.partial.len(), Ordering::Relaxed);
+        inbound.fetch_sub(before, Ordering::Relaxed);
     }
 
     /// Starts or stops the clock by whether the client has an allocation. Ready when the time is over.
@@ -148,12 +180,19 @@ impl Connection {
         if let Poll::Ready(Err(_)) = outbound {
             return Poll::Ready(Over::Gone);
         }
+        if fate == Fate::Joined
+            && outbound.is_ready()
+            && let Some(joint) = self.registration.link.take_joint()
+        {
+            return Poll::Ready(Over::Joined(Box::new(joint)));
+        }
         let is_finished = fate == Fate::Finished;
         // A TLS client is told that this is the end and not a cut; a bare one gets its FIN by the close.
         if is_finished && outbound.is_ready() && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
             return Poll::Ready(Over::Done);
         }
-        if !self.is_at_end {
+        // What may stand behind a request to be joined is not for us.
+        if !self.is_at_end && fate != Fate::Joined {
             match self.poll_inbound(cx, untaken) {
                 Poll::Ready(Ok(())) => {
                     self.is_at_end = true;
@@ -168,28 +207,14 @@ impl Connection {
     }
 }
 
-impl Future for Connection {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = self.get_mut();
-        let over = ready!(connection.poll_all(cx));
-        let sums = connection.registration.sums();
-        let count = |sum: &AtomicU64| {
-            sum.fetch_add(1, Ordering::Relaxed);
-        };
-        match over {
-            Over::NotTurn => count(&sums.not_turn),
-            Over::Idle if !connection.is_at_end => count(&sums.idle),
-            Over::Stalled => count(&sums.stalled),
-            Over::Idle | Over::Done | Over::Gone => {}
-        }
-        Poll::Ready(())
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let before = std::mem::take(&mut self.partial).len();
+        self.count_partial(before);
     }
 }
 
 /// Why a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Over {
     /// Both sides said all.
     Done,
@@ -199,8 +224,10 @@ enum Over {
     NotTurn,
     /// No allocation within the time for it, or the end is not being read.
     Idle,
-    /// The client does not read its answers.
+    /// The client does not read its answers, or does not end a long frame while there is no room for such.
     Stalled,
+    /// From here on a peer's is at its other end.
+    Joined(Box<Joint>),
 }
 
 /// How many bytes at the beginning are whole frames.

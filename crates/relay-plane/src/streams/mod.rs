@@ -8,12 +8,14 @@ mod connection;
 mod link;
 mod table;
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::runtime::Handle;
 use turn_core::{ClientAddr, FiveTuple, ListenerId, LocalIp, WorkerId};
 
 pub(crate) use self::link::{Link, Sums, Worth};
@@ -36,6 +38,7 @@ pub struct Streams {
     ports: Arc<[u16]>,
     clock: Clock,
     hasher: RandomState,
+    open: OpenTuples,
     sums: Arc<Sums>,
 }
 
@@ -58,16 +61,18 @@ impl Streams {
         let mut ports: Vec<u16> = listening.iter().map(SocketAddr::port).collect();
         ports.sort_unstable();
         ports.dedup();
-        Self { mailboxes: mailboxes.into(), ports: ports.into(), clock, hasher: RandomState::new(), sums }
+        let (hasher, open) = (RandomState::new(), OpenTuples::default());
+        Self { mailboxes: mailboxes.into(), ports: ports.into(), clock, hasher, open, sums }
     }
 
     /// Serves one connection until it ends; its allocations end with it. It is closed at once where its port
-    /// is not one of those that the relay was told of, or a worker has too much to do.
+    /// is not one of those that the relay was told of, its 5-tuple is another's, or a worker has too much to
+    /// do.
     pub async fn serve(&self, decrypted: Decrypted) {
         let Decrypted { stream, from, to, .. } = decrypted;
         if let Some(registration) = self.register(&stream, from, to) {
-            tune(&stream);
-            Connection::new(registration, stream, self.clock).await;
+            tune(SockRef::from(stream.tcp()));
+            Connection::new(registration, stream, self.clock).run().await;
         }
     }
 
@@ -80,10 +85,16 @@ impl Streams {
         };
         let workers = self.mailboxes.len() as u64;
         let owner = u16::try_from(self.hasher.hash_one(tuple) % workers).expect("at most WORKERS_MAX");
-        let link = Link::new(tuple, WorkerId(owner), stream.transport(), Arc::clone(&self.sums));
+        // The kernel never has a 5-tuple twice; proxies may say what they like.
+        if !self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(tuple) {
+            return None;
+        }
+        let (transport, sums) = (stream.transport(), Arc::clone(&self.sums));
+        let link = Link::new(tuple, WorkerId(owner), transport, Handle::current(), sums);
         let registration = Registration {
             link: Arc::new(link),
             mailboxes: Arc::clone(&self.mailboxes),
+            open: Arc::clone(&self.open),
             sums: Arc::clone(&self.sums),
         };
         let is_known = |mailbox: &Mailbox| mailbox.open_stream(Arc::clone(&registration.link));
@@ -96,8 +107,12 @@ impl Streams {
 struct Registration {
     link: Arc<Link>,
     mailboxes: Arc<[Mailbox]>,
+    open: OpenTuples,
     sums: Arc<Sums>,
 }
+
+/// The 5-tuples that have a connection.
+type OpenTuples = Arc<Mutex<HashSet<FiveTuple>>>;
 
 impl Registration {
     fn give(&self, frames: &[u8]) {
@@ -127,12 +142,13 @@ impl Drop for Registration {
         for mailbox in self.mailboxes.iter() {
             mailbox.tell_of_stream(StreamLetter::Closed(Arc::clone(&self.link)));
         }
+        // Who has it next is announced behind that.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.link.tuple);
     }
 }
 
 /// What media on a stream needs of TCP. A socket that refuses one of these works without it.
-fn tune(stream: &Stream) {
-    let socket = SockRef::from(stream.tcp());
+pub(crate) fn tune(socket: SockRef<'_>) {
     // Frames wait in our queue, where old ones are dropped, and not in the kernel's, which would send them.
     let _ = socket.set_tcp_notsent_lowat(STREAM_UNSENT_BYTES);
     // A client that vanished without a word is found out by what it does not acknowledge.
@@ -157,8 +173,13 @@ pub struct StreamCounters {
     pub not_turn: u64,
     /// Connections closed because they made no allocation in time, or had none for as long.
     pub idle: u64,
-    /// Connections closed because they did not read their answers.
+    /// Connections closed because they did not read their answers, or held long unfinished frames when
+    /// all together held too much.
     pub stalled: u64,
+    /// Bytes that TCP allocations carried from clients to peers.
+    pub tcp_to_peer_bytes: u64,
+    /// The same from peers to clients.
+    pub tcp_from_peer_bytes: u64,
 }
 
 impl From<&Sums> for StreamCounters {
@@ -170,6 +191,8 @@ impl From<&Sums> for StreamCounters {
             not_turn: sums.not_turn.load(Ordering::Relaxed),
             idle: sums.idle.load(Ordering::Relaxed),
             stalled: sums.stalled.load(Ordering::Relaxed),
+            tcp_to_peer_bytes: sums.tcp_to_peer_bytes.load(Ordering::Relaxed),
+            tcp_from_peer_bytes: sums.tcp_from_peer_bytes.load(Ordering::Relaxed),
         }
     }
 }

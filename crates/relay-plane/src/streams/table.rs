@@ -21,17 +21,21 @@ pub(crate) struct StreamTable {
     bytes: Vec<u8>,
     lengths: Vec<usize>,
     runs: Vec<Run>,
+    /// Frames for connections that are gone, since the last [`StreamTable::flush`].
+    gone: u64,
 }
 
 impl StreamTable {
-    /// Enters a new connection. The one that had the 5-tuple before was taken out before.
+    /// Enters a new connection. One that had the 5-tuple before is over.
     pub(crate) fn open(&mut self, link: Arc<Link>) {
         self.links.insert(link.tuple, link);
     }
 
-    /// Takes a connection out.
-    pub(crate) fn close(&mut self, link: &Link) {
-        self.links.remove(&link.tuple);
+    /// Takes a connection out, and not one that has its 5-tuple meanwhile.
+    pub(crate) fn close(&mut self, link: &Arc<Link>) {
+        if self.links.get(&link.tuple).is_some_and(|other| Arc::ptr_eq(other, link)) {
+            self.links.remove(&link.tuple);
+        }
     }
 
     /// Takes all out.
@@ -44,12 +48,15 @@ impl StreamTable {
         self.links.get(tuple)
     }
 
-    /// Appends a frame that `write` writes, and pads it; nothing where the connection is gone.
+    /// Appends a frame that `write` writes, and pads it; where the connection is gone it is counted.
     pub(crate) fn push(&mut self, to: &FiveTuple, worth: Worth, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         let is_same = self.runs.last().is_some_and(|run| run.link.tuple == *to && run.worth == worth);
         if !is_same {
-            let Some(link) = self.links.get(to) else { return };
+            let Some(link) = self.links.get(to) else {
+                self.gone += 1;
+                return;
+            };
             self.runs.push(Run { link: Arc::clone(link), worth, bytes: 0, frames: 0 });
         }
         write(&mut self.bytes);
@@ -76,6 +83,7 @@ impl StreamTable {
         }
         self.bytes.clear();
         self.lengths.clear();
+        io.gone_receivers += std::mem::take(&mut self.gone);
     }
 
     pub(crate) fn is_full(&self) -> bool {

@@ -2,11 +2,15 @@
 #![allow(unsafe_code)]
 
 mod icmp;
+mod inherited;
+mod netlink;
 
 use std::io;
 use std::os::fd::AsRawFd;
 
 pub(crate) use icmp::{next_error, report_errors};
+pub(crate) use inherited::descriptors;
+pub(crate) use netlink::address_changes;
 
 /// Whether the kernel fragments datagrams larger than the path takes, or sends them with "don't fragment".
 /// `quinn-udp` begins with the latter, as QUIC wants it; a relay passes on what it is given. What the

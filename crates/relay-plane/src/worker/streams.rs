@@ -6,17 +6,26 @@ use stun_wire::Frame;
 use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
 use turn_core::Now;
 
-use super::{Worker, execute};
+use super::Worker;
 use crate::mailbox::StreamLetter;
 use crate::streams::Link;
 
 impl Worker {
+    /// Enters the connections that are new among these.
+    pub(super) fn open_streams<'a>(&mut self, letters: impl IntoIterator<Item = &'a StreamLetter>) {
+        for letter in letters {
+            if let StreamLetter::Opened(link) = letter {
+                self.exits.streams.open(Arc::clone(link));
+            }
+        }
+    }
+
     pub(super) fn read_stream_letter(&mut self, letter: StreamLetter, now: Now) {
         match letter {
-            StreamLetter::Opened(link) => self.streams.open(link),
+            StreamLetter::Opened(_) => {}
             StreamLetter::Ready(link) => self.read_stream(&link, now),
             StreamLetter::Closed(link) => {
-                self.streams.close(&link);
+                self.exits.streams.close(&link);
                 if link.owner == self.server.worker() {
                     self.server.handle_client_gone(now, link.tuple);
                     self.carry_out(now);
@@ -33,7 +42,7 @@ impl Worker {
         while let Ok(Frame::Whole { message, taken }) = Frame::first(rest, STREAM_FRAME_BYTES_MAX) {
             self.read_frame(link, message, now);
             rest = &rest[taken..];
-            if self.outbox.is_full() || self.streams.is_full() {
+            if self.exits.are_full() {
                 self.carry_out(now);
                 self.flush();
             }
@@ -56,7 +65,6 @@ impl Worker {
         traffic.in_bytes += message.len() as u64;
         let mut reply = Vec::new();
         let verdict = self.server.handle_client(now, link.tuple, message, &mut reply);
-        let Self { outbox, listeners, relays, streams, .. } = self;
-        execute(outbox, listeners, relays, streams, &link.tuple, verdict, &mut reply);
+        self.exits.execute(&link.tuple, verdict, &mut reply);
     }
 }

@@ -2,21 +2,31 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
 use stun_wire::{
-    AttributeType, ChannelNumber, Class, Frame, IntegrityKey, Message, MessageWriter, Method, TransactionId,
-    decode_xor_address, pad_stream_frame, write_channel_data_header,
+    AttributeType, ChannelNumber, Class, ErrorCode, Frame, IntegrityKey, Message, MessageWriter, Method,
+    TransactionId, decode_xor_address, pad_stream_frame, write_channel_data_header,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 
-use crate::server::{PASSWORD, REALM, Server, USER, soon};
+use crate::config::REALM;
+use crate::dtls_client::DtlsClient;
+use crate::server::{PASSWORD, Server, USER, soon};
+
+/// So that no two requests of one 5-tuple are taken for one.
+static REQUESTS: AtomicU8 = AtomicU8::new(0);
 
 pub(crate) const CHANNEL: u16 = 0x4001;
+
+/// Protocol numbers.
+pub(crate) const UDP: u8 = 17;
+pub(crate) const TCP: u8 = 6;
 
 pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -26,6 +36,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 pub(crate) enum Wire {
     Datagrams(UdpSocket),
     Stream { stream: Box<dyn Bytes>, unread: Vec<u8> },
+    Dtls(Box<DtlsClient>),
 }
 
 impl Wire {
@@ -43,6 +54,10 @@ impl Wire {
         Self::stream(tls(server, server.tls, &[]).await.unwrap())
     }
 
+    pub(crate) async fn dtls(to: SocketAddr) -> Self {
+        Self::Dtls(Box::new(DtlsClient::connect(to).await))
+    }
+
     pub(crate) fn stream(stream: impl Bytes + 'static) -> Self {
         Self::Stream { stream: Box::new(stream), unread: Vec::new() }
     }
@@ -58,10 +73,11 @@ impl Wire {
                 stream.write_all(&frame).await.unwrap();
                 stream.flush().await.unwrap();
             }
+            Self::Dtls(client) => client.send(message).await,
         }
     }
 
-    /// The next message; `None` at the end of a stream.
+    /// The next message; `None` at the end of a connection.
     pub(crate) async fn receive(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Datagrams(socket) => {
@@ -70,6 +86,7 @@ impl Wire {
                 buffer.truncate(length);
                 Some(buffer)
             }
+            Self::Dtls(client) => client.receive().await,
             Self::Stream { stream, unread } => loop {
                 if let Frame::Whole { message, taken } = Frame::first(unread, STREAM_FRAME_BYTES_MAX).unwrap()
                 {
@@ -104,26 +121,36 @@ pub(crate) async fn tls(
 pub(crate) struct Client {
     pub(crate) wire: Wire,
     pub(crate) relayed: SocketAddr,
+    user: (String, String),
     nonce: Vec<u8>,
-    requests: u8,
 }
 
 impl Client {
-    pub(crate) async fn allocate(mut wire: Wire) -> Self {
-        wire.send(&bare_allocate()).await;
-        let challenge = wire.receive().await.unwrap();
-        let challenge = Message::parse(&challenge).unwrap();
-        let nonce = challenge.find(AttributeType::NONCE).unwrap().to_vec();
-        let relayed = SocketAddr::from(([0; 4], 0));
-        let mut client = Self { wire, relayed, nonce, requests: 0 };
+    pub(crate) async fn allocate(wire: Wire) -> Self {
+        Self::allocate_as(wire, USER, PASSWORD, UDP).await
+    }
+
+    /// As somebody, and of a transport.
+    pub(crate) async fn allocate_as(wire: Wire, user: &str, password: &str, transport: u8) -> Self {
+        let mut client = Self::challenged(wire, user, password).await;
         let answer = client.ask(Method::ALLOCATE, |writer| {
-            writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
+            writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[transport, 0, 0, 0]);
         });
         let answer = answer.await;
         let answer = Message::parse(&answer).unwrap();
         let relayed = answer.find(AttributeType::XOR_RELAYED_ADDRESS).unwrap();
         client.relayed = decode_xor_address(relayed, answer.transaction_id()).unwrap();
         client
+    }
+
+    /// One that has a nonce and nothing else.
+    pub(crate) async fn challenged(mut wire: Wire, user: &str, password: &str) -> Self {
+        wire.send(&bare_allocate()).await;
+        let challenge = wire.receive().await.unwrap();
+        let challenge = Message::parse(&challenge).unwrap();
+        let nonce = challenge.find(AttributeType::NONCE).unwrap().to_vec();
+        let relayed = SocketAddr::from(([0; 4], 0));
+        Self { wire, relayed, user: (user.into(), password.into()), nonce }
     }
 
     /// Binds [`CHANNEL`] to the other's relayed address.
@@ -140,9 +167,14 @@ impl Client {
         self.wire.send(&channel_data(payload)).await;
     }
 
-    /// The payload of the next message on the channel.
+    /// The payload of the next message: on the channel, or in a Data indication while the peer's worker has
+    /// not heard of that.
     pub(crate) async fn receive(&mut self) -> Option<Vec<u8>> {
         let message = self.wire.receive().await?;
+        if let Ok(message) = Message::parse(&message) {
+            assert_eq!((message.class(), message.method()), (Class::Indication, Method::DATA));
+            return message.find(AttributeType::DATA).map(<[u8]>::to_vec);
+        }
         assert_eq!(message[..2], CHANNEL.to_be_bytes());
         Some(message[4..].to_vec())
     }
@@ -156,15 +188,30 @@ impl Client {
         answer
     }
 
-    fn request(&mut self, method: Method, fill: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
+    /// Asks with credentials; the answer is an error with this code.
+    pub(crate) async fn is_refused(
+        &mut self,
+        code: ErrorCode,
+        method: Method,
+        fill: impl FnOnce(&mut MessageWriter<'_>),
+    ) {
+        let out = self.request(method, fill);
+        self.wire.send(&out).await;
+        let answer = self.wire.receive().await.unwrap();
+        let answer = Message::parse(&answer).unwrap();
+        assert_eq!(answer.find(AttributeType::ERROR_CODE).unwrap(), code.to_bytes());
+    }
+
+    fn request(&self, method: Method, fill: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
         let mut out = Vec::new();
-        self.requests += 1;
-        let id = TransactionId([self.requests; 12]);
+        let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let id = TransactionId([number; 12]);
         let mut writer = MessageWriter::new(&mut out, Class::Request, method, id);
         fill(&mut writer);
-        let key = IntegrityKey::long_term_md5(USER.as_bytes(), REALM.as_bytes(), PASSWORD.as_bytes());
+        let (user, password) = (self.user.0.as_bytes(), self.user.1.as_bytes());
+        let key = IntegrityKey::long_term_md5(user, REALM.as_bytes(), password);
         writer
-            .attribute(AttributeType::USERNAME, USER.as_bytes())
+            .attribute(AttributeType::USERNAME, user)
             .attribute(AttributeType::REALM, REALM.as_bytes())
             .attribute(AttributeType::NONCE, &self.nonce)
             .integrity(&key);

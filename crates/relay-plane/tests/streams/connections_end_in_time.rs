@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use relay_plane::RelayCounters;
-use stun_wire::{AttributeType, Class, Message, Method};
+use stun_wire::{AttributeType, Class, Message, Method, decode_xor_address};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -101,4 +101,27 @@ async fn answers_on_streams_are_not_counted_against_the_budget() {
         wire.send(&binding()).await;
         assert!(wire.receive().await.is_some());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_a_proxy_names_twice_has_one_connection() {
+    let server = Server::start();
+    let announced = async || {
+        let mut stream = TcpStream::connect(server.proxied).await.unwrap();
+        stream.write_all(b"PROXY TCP4 203.0.113.5 192.0.2.1 40000 3478\r\n").await.unwrap();
+        Wire::stream(stream)
+    };
+    let mut first = Client::allocate(announced().await).await;
+    assert!(announced().await.receive().await.is_none());
+    first.wire.send(&binding()).await;
+    let answer = first.wire.receive().await.unwrap();
+    let answer = Message::parse(&answer).unwrap();
+    let mapped = answer.find(AttributeType::XOR_MAPPED_ADDRESS).unwrap();
+    let mapped = decode_xor_address(mapped, answer.transaction_id()).unwrap();
+    assert_eq!(mapped, "203.0.113.5:40000".parse().unwrap());
+    drop(first);
+    server.until(|counters| counters.turn.allocations == 0 && counters.streams.open == 0).await;
+    let mut next = announced().await;
+    next.send(&binding()).await;
+    assert!(next.receive().await.is_some());
 }

@@ -26,6 +26,9 @@ pub(crate) struct Server {
     pub(crate) signal: Signal,
     pub(crate) address: SocketAddr,
     pub(crate) relay: Arc<FakeRelay>,
+    /// What clients ask their kernel to hold, in bytes; 0: what it likes. Little, so that one that does not
+    /// read is soon felt; whose times are measured should have more.
+    pub(crate) client_buffer_bytes: u32,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -61,21 +64,36 @@ impl Server {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), config)
+    }
+
+    /// One whose kernel holds little that is to be sent, so that a client that does not read is felt at once.
+    pub(crate) async fn with_small_buffers(config: Config) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        // Those that are accepted inherit it.
+        socket.set_send_buffer_size(65_536).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::on(socket.listen(1_024).unwrap(), config)
+    }
+
+    fn on(listener: TcpListener, config: Config) -> Self {
         let address = listener.local_addr().unwrap();
         let relay = Arc::new(FakeRelay::default());
+        let proxies = config.proxies.clone();
         let signal = Signal::start(config, relay.clone(), [7; 32]);
         let accepting = tokio::spawn({
             let signal = signal.clone();
             async move {
                 while let Ok((stream, peer)) = listener.accept().await {
                     let signal = signal.clone();
-                    let peer = Peer { address: Some(peer.ip()), secure: false, redirect: None };
+                    let proxied = proxies.is_trusted(peer.ip());
+                    let address = Some(peer.ip()).filter(|_| !proxied);
+                    let peer = Peer { address, secure: false, proxied, redirect: None };
                     tokio::spawn(async move { signal.serve(stream, peer).await });
                 }
             }
         });
-        Self { signal, address, relay, accepting }
+        Self { signal, address, relay, client_buffer_bytes: 4096, accepting }
     }
 
     /// Opens the signaling with more headers than a client needs.
@@ -84,9 +102,10 @@ impl Server {
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse().unwrap());
         }
-        // A small buffer, so that a client that does not read is soon felt.
         let tcp = TcpSocket::new_v4().unwrap();
-        tcp.set_recv_buffer_size(4096).unwrap();
+        if self.client_buffer_bytes > 0 {
+            tcp.set_recv_buffer_size(self.client_buffer_bytes).unwrap();
+        }
         let stream = tcp.connect(self.address).await.unwrap();
         let opened = timeout(PATIENCE, tokio_tungstenite::client_async(request, stream)).await.unwrap();
         opened.map(|(socket, _)| Client { socket })
@@ -209,6 +228,6 @@ pub(crate) fn plain(session: &str, n: u64, body: Value) -> Value {
 
 /// A body of one candidate that may pass; the priority tells it from others.
 pub(crate) fn candidate(priority: u64) -> Value {
-    let text = format!("candidate:1 1 udp {priority} 192.0.2.1 5 typ relay raddr 0.0.0.0 rport 9");
+    let text = format!("candidate:1 1 udp {priority} 192.0.2.1 5000 typ relay raddr 0.0.0.0 rport 9");
     json!({"cand": [{"candidate": text, "sdpMid": "0", "sdpMLineIndex": 0}]})
 }

@@ -90,6 +90,12 @@ impl Quic {
         timeout(PATIENCE, connecting).await.expect("a handshake in time")
     }
 
+    /// A connection from this address of loopback: each /24 of it is a network.
+    pub(crate) async fn connect_from(&self, from: [u8; 4]) -> Connection {
+        let endpoint = Endpoint::client((from, 0).into()).unwrap();
+        timeout(PATIENCE, self.knock(&endpoint, self.address)).await.expect("a handshake in time").unwrap()
+    }
+
     /// The signaling without HTTP.
     pub(crate) async fn raw(&self) -> QuicClient {
         let connection = self.connect("ginnel.1").await;

@@ -31,11 +31,12 @@ impl Server {
             return self.allocate_again(slots, now, request, reply);
         }
         let message = request.message;
-        match message.find(AttributeType::REQUESTED_TRANSPORT) {
-            Some(&[UDP, _, _, _]) => {}
+        let is_tcp = match message.find(AttributeType::REQUESTED_TRANSPORT) {
+            Some(&[UDP, _, _, _]) => false,
+            Some(&[TCP, _, _, _]) => self.admit_tcp(request).map(|()| true)?,
             Some(&[_, _, _, _]) => return Err(ErrorCode::UnsupportedTransportProtocol),
             _ => return Err(ErrorCode::BadRequest),
-        }
+        };
         if message.find(AttributeType::ADDRESS_ERROR_CODE).is_some() {
             return Err(ErrorCode::BadRequest);
         }
@@ -46,7 +47,7 @@ impl Server {
             Some(token) => Grants { found: vec![self.redeem(request, token, now)?], lacks: None },
             None => self.grant_all(request, families(message)?, parity(message)?, now)?,
         };
-        let meter = match self.admit(request, &grants.found) {
+        let meter = match self.admit(request, &grants.found, now) {
             Ok(meter) => meter,
             Err(code) => {
                 for Grant { relayed, reserved, .. } in grants.found {
@@ -60,6 +61,7 @@ impl Server {
             let new = NewAllocation {
                 tuple: request.tuple,
                 relayed,
+                made: now,
                 expires: now + lifetime,
                 made_by: message.transaction_id(),
                 relay,
@@ -69,10 +71,9 @@ impl Server {
             allocation.meter.clone_from(&meter);
             allocation.lacks = grants.lacks;
             allocation.reserved = reserved;
-            self.insert(allocation);
-            if let RelaySocket::Opening { ip, .. } = relay {
-                self.events.push_back(Event::open(ip, relayed.0.port()));
-            }
+            allocation.tcp = is_tcp.then(Box::default);
+            let slot = self.insert(allocation);
+            self.open_relay(slot);
         }
         if is_mobile {
             self.begin_mobility(request.tuple);
@@ -150,7 +151,7 @@ impl Server {
         self.by_port.swap_remove(&old.0.port());
         self.by_port.insert(port, slot);
         self.give_back(old.0.port(), now);
-        self.events.push_back(Event::open(ip, port));
+        self.open_relay(slot);
         true
     }
 
@@ -185,6 +186,17 @@ impl Server {
         Ok(Answered::Now)
     }
 
+    /// Asks for the relay socket of an allocation that needs one.
+    fn open_relay(&mut self, slot: usize) {
+        let Allocation { relay, relayed, tuple, ref tcp, .. } = self.allocations[slot];
+        let RelaySocket::Opening { ip, .. } = relay else { return };
+        let (ip, port) = (LocalIp(ip), relayed.0.port());
+        self.events.push_back(match tcp {
+            Some(_) => Event::Listen { client: tuple, ip, port },
+            None => Event::OpenRelay { ip, port },
+        });
+    }
+
     fn is_opening(&self, slots: Slots) -> bool {
         slots.iter().any(|slot| matches!(self.allocations[slot].relay, RelaySocket::Opening { .. }))
     }
@@ -192,7 +204,7 @@ impl Server {
     /// Takes a relayed address of each family that was asked for; where there are two, one is enough.
     ///
     /// # Errors
-    /// Why the first could not be had, if none could.
+    /// Why it could not be had; 508 where both were asked for and neither could.
     fn grant_all(
         &mut self,
         request: &Request<'_>,
@@ -207,9 +219,13 @@ impl Server {
                 Err(code) => refused.push((family, code)),
             }
         }
-        match (found.is_empty(), refused.first()) {
-            (true, Some((_, code))) => Err(*code),
-            (_, lacks) => Ok(Grants { found, lacks: lacks.copied() }),
+        match (found.as_slice(), refused.as_slice()) {
+            ([], [(_, code)]) => Err(*code),
+            //= RFC 8656 §7.2: "the server checks if it can allocate relayed transport addresses of both
+            //= address types. If the server cannot satisfy the request, then the server rejects the request
+            //= with a 508 (Insufficient Capacity) error"
+            ([], _) => Err(ErrorCode::InsufficientCapacity),
+            (_, lacks) => Ok(Grants { lacks: lacks.first().copied(), found }),
         }
     }
 
@@ -222,9 +238,10 @@ impl Server {
         parity: Parity,
         now: Duration,
     ) -> Result<Grant, ErrorCode> {
-        let (public, local) =
-            self.relayed_ip(family, request.tuple.local).ok_or(ErrorCode::AddressFamilyNotSupported)?;
         let peers = self.credentials.peers(request.identity);
+        let (public, local) = self
+            .relayed_ip(family, request.tuple.local, peers)
+            .ok_or(ErrorCode::AddressFamilyNotSupported)?;
         let port = self.take_port(peers, parity, now).ok_or(ErrorCode::InsufficientCapacity)?;
         let relayed = RelayedAddr(SocketAddr::new(public, port));
         let mut reserved = None;
@@ -240,11 +257,23 @@ impl Server {
 
     /// Asks the directory to count the allocations; others of the same side may have to end for them. Returns
     /// what their packets are charged to.
-    fn admit(&mut self, request: &Request<'_>, grants: &[Grant]) -> Result<Option<Arc<Meter>>, ErrorCode> {
+    fn admit(
+        &mut self,
+        request: &Request<'_>,
+        grants: &[Grant],
+        now: Duration,
+    ) -> Result<Option<Arc<Meter>>, ErrorCode> {
         let prefix = Prefix::of(request.tuple.client);
         let relayed: Vec<_> = grants.iter().map(|it| (it.relayed, Arc::clone(&it.heard))).collect();
         let claim = Claim { side: request.identity.side(), prefix, relayed: &relayed };
-        let admitted = self.directory().admit(claim)?;
+        let mut directory = self.directory();
+        let admitted = directory.admit(claim, now)?;
+        for ip in relayed.iter().map(|(relayed, _)| relayed.0.ip()) {
+            if self.addresses.own_ips.contains(&ip) {
+                directory.relay_at(ip);
+            }
+        }
+        drop(directory);
         for relayed in admitted.gives_way {
             self.tell(relayed.worker(self.workers), Notice::GiveWay(relayed));
         }
@@ -252,10 +281,19 @@ impl Server {
     }
 
     /// The address that peers are told and the one a relay socket is bound to: the external one of the
-    /// family, else the one the client reached, else the first of ours.
-    fn relayed_ip(&self, family: AddressFamily, reached: LocalIp) -> Option<(IpAddr, IpAddr)> {
+    /// family, else the one the client reached, else the first of ours. A relay socket at a loopback address
+    /// is of use to those only who came by one; where no socket is needed, any address is a name.
+    fn relayed_ip(
+        &self,
+        family: AddressFamily,
+        reached: LocalIp,
+        peers: PeerPolicy,
+    ) -> Option<(IpAddr, IpAddr)> {
+        let takes_loopback = peers.is_closed() || reached.0.is_loopback();
         let reached = Some(reached.0).filter(|ip| AddressFamily::of(*ip) == family);
-        let fits = |ip: &IpAddr| AddressFamily::of(*ip) == family && !is_link_local(*ip);
+        let fits = |ip: &IpAddr| {
+            AddressFamily::of(*ip) == family && !is_link_local(*ip) && (takes_loopback || !ip.is_loopback())
+        };
         let first = || self.addresses.own_ips.iter().copied().find(fits);
         let local = reached.or_else(first);
         let of_family = || self.external.iter().filter(|external| external.family() == family);
@@ -316,13 +354,21 @@ struct Grants {
 fn families(message: &Message<'_>) -> Result<(AddressFamily, Option<AddressFamily>), ErrorCode> {
     let requested = requested_family(message)?;
     let wants_pair = matches!(message.find(AttributeType::EVEN_PORT), Some(&[flags]) if flags & 0x80 != 0);
-    match (requested, message.find(AttributeType::ADDITIONAL_ADDRESS_FAMILY)) {
-        //= RFC 8656 §7.1: no additional family together with an EVEN-PORT that reserves the next port
+    match (requested, additional_family(message)) {
+        //= RFC 8656 §7.2: "The server checks if the request contains an EVEN-PORT attribute with the R bit
+        //= set to 1. If yes, and the request also contains an ADDITIONAL-ADDRESS-FAMILY attribute, the server
+        //= rejects the request with a 400 (Bad Request) error"
         (_, Some(_)) if wants_pair => Err(ErrorCode::BadRequest),
         (None, Some(&[2, _, _, _])) => Ok((AddressFamily::Ipv4, Some(AddressFamily::Ipv6))),
         (_, Some(_)) => Err(ErrorCode::BadRequest),
         (requested, None) => Ok((requested.unwrap_or(AddressFamily::Ipv4), None)),
     }
+}
+
+/// ADDITIONAL-ADDRESS-FAMILY, under either of its numbers.
+pub(super) fn additional_family<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
+    let of_coturn = || message.find(AttributeType::ADDITIONAL_ADDRESS_FAMILY_OF_COTURN);
+    message.find(AttributeType::ADDITIONAL_ADDRESS_FAMILY).or_else(of_coturn)
 }
 
 /// What EVEN-PORT asks for.
@@ -362,3 +408,6 @@ const fn is_link_local(ip: IpAddr) -> bool {
 
 /// The protocol number of UDP in REQUESTED-TRANSPORT, RFC 8656 §18.8.
 const UDP: u8 = 17;
+
+/// That of TCP, RFC 6062 §4.1.
+const TCP: u8 = 6;

@@ -1,6 +1,10 @@
 //! From a message to a request whose sender is proved. Only a [`Request`] can change anything.
 //! RFC 8489 §9.2.4, RFC 8656 §5.
 
+use std::cell::Cell;
+use std::time::Duration;
+
+use stun_wire::limits::{ATTRIBUTE_HEADER_BYTES, HEADER_BYTES};
 use stun_wire::{
     AttributeType, Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method, PasswordAlgorithm,
 };
@@ -44,10 +48,7 @@ impl Request<'_> {
 
     /// Comprehension-required attributes that this server does not know.
     fn unknown(&self) -> impl Iterator<Item = AttributeType> {
-        self.message
-            .attributes()
-            .map(|attribute| attribute.kind)
-            .filter(|kind| kind.is_comprehension_required() && !KNOWN.contains(kind))
+        self.message.attributes().map(|attribute| attribute.kind).filter(|kind| !is_understood(*kind))
     }
 }
 
@@ -55,7 +56,8 @@ impl Server {
     /// Proves the sender of a request, or says what it gets instead.
     ///
     /// The cheap checks come first: the nonce's MAC is a short keyed hash, so a flood of made-up
-    /// requests never reaches the password's.
+    /// requests never reaches the password's; and where too many passwords were wrong, most are not looked
+    /// at.
     pub(super) fn authenticate<'m, 'd>(
         &mut self,
         now: Now,
@@ -76,7 +78,13 @@ impl Server {
             return Err(self.refuse_bare(now, &tuple, message, reply));
         };
         let identity = self.credentials.identify(claim);
-        let key = self.prove(&tuple, identity, claim, algorithm, message);
+        let key = match self.key_at_hand(&tuple, identity, algorithm, message) {
+            Some(key) => Some(key),
+            None if !self.failures.admits(&tuple, now.mono) => {
+                return Err(Verdict::Drop(DropReason::OverFailures));
+            }
+            None => self.prove(now, &tuple, identity, claim, algorithm, message),
+        };
         match identity.zip(key).filter(|(identity, _)| self.is_valid(*identity, &tuple, message, now)) {
             Some((identity, key)) => {
                 let key = key.signing_by(signs);
@@ -92,39 +100,66 @@ impl Server {
         }
     }
 
-    /// The key that a request was signed with, if it is one of the identity's; an allocation of the same
-    /// identity on this 5-tuple has it at hand.
+    /// Whether the client does not ask for more than it may. Others cannot use up what is its own.
+    pub(super) fn keeps_pace(&mut self, request: &Request<'_>, now: Duration) -> bool {
+        let Some(slots) = self.by_tuple.get(&request.tuple) else { return true };
+        let allocation = &mut self.allocations[slots.first()];
+        allocation.identity != request.identity || allocation.pace.admits(now)
+    }
+
+    /// The key that a request was signed with, if an allocation of the same identity on this 5-tuple has it.
+    fn key_at_hand(
+        &mut self,
+        tuple: &FiveTuple,
+        identity: Option<Identity>,
+        algorithm: PasswordAlgorithm,
+        message: &Message<'_>,
+    ) -> Option<IntegrityKey> {
+        let allocation = &self.allocations[self.by_tuple.get(tuple)?.first()];
+        let is_of_it = Some(allocation.identity) == identity && allocation.key.algorithm() == Some(algorithm);
+        if !is_of_it {
+            return None;
+        }
+        self.counters.proofs += 1;
+        message.verify_integrity(&allocation.key).then(|| allocation.key.clone())
+    }
+
+    /// The key that a request was signed with, if it is one of the identity's.
     fn prove(
-        &self,
+        &mut self,
+        now: Now,
         tuple: &FiveTuple,
         identity: Option<Identity>,
         claim: Claim<'_>,
         algorithm: PasswordAlgorithm,
         message: &Message<'_>,
     ) -> Option<IntegrityKey> {
-        if let Some(slots) = self.by_tuple.get(tuple)
-            && let allocation = &self.allocations[slots.first()]
-            && Some(allocation.identity) == identity
-            && allocation.key.algorithm() == Some(algorithm)
-            && message.verify_integrity(&allocation.key)
-        {
-            return Some(allocation.key.clone());
+        let proofs = Cell::new(0);
+        let key = self.credentials.prove(identity, claim, algorithm, |key| {
+            proofs.set(proofs.get() + 1);
+            message.verify_integrity(key)
+        });
+        self.counters.proofs += proofs.get();
+        if key.is_none() {
+            self.counters.failures += 1;
+            self.failures.spend(tuple, now.mono);
         }
-        self.credentials.prove(identity, claim, algorithm, |key| message.verify_integrity(key))
+        key
     }
 
     /// Whether a proved identity may still act: its credential has not expired and its session has not ended.
     fn is_valid(&self, identity: Identity, tuple: &FiveTuple, message: &Message<'_>, now: Now) -> bool {
         match identity {
             Identity::Session { session, expires_unix_s, .. } => {
-                now.unix_s < expires_unix_s && !self.ended.contains_key(&session)
+                now.unix_s < expires_unix_s && !self.ended.contains(session)
             }
             Identity::User(_) => true,
             // Other software hands out credentials for an hour and has calls that are longer: who came in
-            // time keeps the allocation it has, and with a ticket takes it along.
+            // time keeps the allocation it has with its connections, and with a ticket takes it along.
             Identity::Shared { expires_unix_s, .. } => {
                 let slot = self.by_tuple.get(tuple);
                 now.unix_s < expires_unix_s
+                    || message.method() == Method::CONNECTION_BIND
                     || slot.is_some_and(|slots| self.allocations[slots.first()].identity == identity)
                     || (message.method() == Method::REFRESH
                         && message.find(AttributeType::MOBILITY_TICKET).is_some())
@@ -132,8 +167,8 @@ impl Server {
         }
     }
 
-    /// A request without credentials: an Allocate of a sensible size learns realm and nonce, all else
-    /// nothing.
+    /// A request without credentials: an Allocate of a sensible size learns realm and nonce, and so does a
+    /// ConnectionBind; all else nothing.
     fn challenge_or_drop<'d>(
         &mut self,
         now: Now,
@@ -141,8 +176,13 @@ impl Server {
         message: &Message<'_>,
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
-        let is_allocate = message.method() == Method::ALLOCATE;
-        if is_allocate && message.length() >= UNAUTHENTICATED_ALLOCATE_BYTES_MIN {
+        let begins = match message.method() {
+            Method::ALLOCATE => message.length() >= UNAUTHENTICATED_ALLOCATE_BYTES_MIN,
+            // On a connection of its own, whose client has proved its address by making it.
+            Method::CONNECTION_BIND => tuple.listener.is_stream(),
+            _ => false,
+        };
+        if begins {
             self.challenge(now, tuple, message, ErrorCode::Unauthenticated, reply)
         } else {
             Verdict::Drop(DropReason::Unauthenticated)
@@ -161,7 +201,11 @@ impl Server {
     ) -> Verdict<'d> {
         // Who is refused for a wrong password has echoed a nonce that was sent to its address.
         let heard_us = code == ErrorCode::Unauthenticated && message.has_integrity();
-        if !heard_us && !self.may_answer(tuple, now) {
+        let answer_bytes = self.challenge_bytes();
+        if code == ErrorCode::StaleNonce && answer_bytes > message.length() {
+            return Verdict::Drop(DropReason::Unauthenticated);
+        }
+        if !heard_us && !self.may_answer(now, tuple, message, answer_bytes) {
             return Verdict::Drop(DropReason::OverBudget);
         }
         let start = reply.len();
@@ -174,12 +218,19 @@ impl Server {
         if let Some(value) = self.algorithms.value() {
             writer.attribute(AttributeType::PASSWORD_ALGORITHMS, value);
         }
-        if code == ErrorCode::StaleNonce && reply.len() - start > message.length() {
-            reply.truncate(start);
-            return Verdict::Drop(DropReason::Unauthenticated);
-        }
+        debug_assert_eq!(reply.len() - start, answer_bytes);
         self.counters.errors += 1;
         Verdict::Reply
+    }
+
+    /// How long a challenge is.
+    fn challenge_bytes(&self) -> usize {
+        let attribute = |bytes: usize| ATTRIBUTE_HEADER_BYTES + bytes.next_multiple_of(4);
+        let choice = self.algorithms.value().map_or(0, |value| attribute(value.len()));
+        BARE_ERROR_BYTES
+            + attribute(self.credentials.realm().len())
+            + attribute(self.nonces.nonce_bytes())
+            + choice
     }
 
     /// 400 for somebody unproved: 28 bytes, no integrity.
@@ -190,7 +241,7 @@ impl Server {
         message: &Message<'_>,
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
-        if !self.may_answer(tuple, now) {
+        if !self.may_answer(now, tuple, message, BARE_ERROR_BYTES) {
             return Verdict::Drop(DropReason::OverBudget);
         }
         MessageWriter::new(reply, Class::Error, message.method(), message.transaction_id())
@@ -216,21 +267,38 @@ fn claims<'m>(message: &Message<'m>) -> Option<(Claim<'m>, &'m [u8])> {
     (nonce.len() <= stun_wire::limits::REALM_BYTES_MAX).then_some((claim, nonce))
 }
 
-/// Comprehension-required attributes that requests may carry.
-const KNOWN: [AttributeType; 15] = [
+/// Whether a message with such an attribute may be processed.
+//= RFC 8489 §6.3: "Unknown comprehension-optional attributes MUST be ignored by the agent.
+//= Known-but-unexpected attributes SHOULD be ignored by the agent"
+pub(super) fn is_understood(kind: AttributeType) -> bool {
+    !kind.is_comprehension_required() || KNOWN.contains(&kind)
+}
+
+/// A header and an error code without a phrase.
+const BARE_ERROR_BYTES: usize = HEADER_BYTES + ATTRIBUTE_HEADER_BYTES + 4;
+
+/// Comprehension-required attributes of RFC 8489, RFC 8656 and RFC 6062, whether or not they mean something
+/// to a server.
+const KNOWN: [AttributeType; 21] = [
+    AttributeType::XOR_PEER_ADDRESS,
+    AttributeType::DATA,
+    AttributeType::DONT_FRAGMENT,
+    AttributeType::MAPPED_ADDRESS,
     AttributeType::USERNAME,
+    AttributeType::ERROR_CODE,
+    AttributeType::UNKNOWN_ATTRIBUTES,
     AttributeType::USERHASH,
     AttributeType::PASSWORD_ALGORITHM,
     AttributeType::MESSAGE_INTEGRITY,
     AttributeType::CHANNEL_NUMBER,
     AttributeType::LIFETIME,
-    AttributeType::XOR_PEER_ADDRESS,
-    AttributeType::DATA,
     AttributeType::REALM,
     AttributeType::NONCE,
+    AttributeType::XOR_RELAYED_ADDRESS,
     AttributeType::REQUESTED_ADDRESS_FAMILY,
     AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
-    AttributeType::DONT_FRAGMENT,
+    AttributeType::XOR_MAPPED_ADDRESS,
     AttributeType::RESERVATION_TOKEN,
+    AttributeType::CONNECTION_ID,
 ];

@@ -1,10 +1,11 @@
 //! Binding: what address a client has, and, where the operator wants it, how its NAT behaves. Unproved
 //! senders are answered, so each answer counts against their budgets. RFC 8489 §6.3, RFC 5780 §6.
 
-use stun_wire::limits::ATTRIBUTE_HEADER_BYTES;
+use stun_wire::limits::{ATTRIBUTE_HEADER_BYTES, HEADER_BYTES};
 use stun_wire::{AttributeType, Class, ErrorCode, Message, MessageWriter, Method};
 
 use super::Server;
+use super::authenticate::is_understood;
 use crate::address::{ClientAddr, FiveTuple};
 use crate::config::Now;
 use crate::counters::DropReason;
@@ -20,16 +21,15 @@ impl Server {
         message: &Message<'_>,
         reply: &mut Vec<u8>,
     ) -> Verdict<'d> {
-        if !self.may_answer(&tuple, now) {
+        let is_asked = self.discovery.iter().any(|discovery| discovery.asked_at(tuple.listener).is_some());
+        if !self.may_answer(now, &tuple, message, answer_bytes_max(&tuple, message, is_asked)) {
             return Verdict::Drop(DropReason::OverBudget);
         }
         let asked = self.discovery.iter().find_map(|discovery| discovery.asked_at(tuple.listener));
-        let is_known =
-            |kind| KNOWN.contains(&kind) || (asked.is_some() && discovery::ATTRIBUTES.contains(&kind));
         let start = reply.len();
-        let unknown = message
-            .attributes()
-            .any(|attribute| attribute.kind.is_comprehension_required() && !is_known(attribute.kind));
+        let is_known =
+            |kind| is_understood(kind) || (asked.is_some() && discovery::ATTRIBUTES.contains(&kind));
+        let unknown = message.attributes().any(|attribute| !is_known(attribute.kind));
         let answered = match asked {
             _ if unknown => Err(ErrorCode::UnknownAttribute),
             Some(asked) => self.answer_discovery(tuple, asked, message, reply),
@@ -74,8 +74,10 @@ impl Server {
         if way.client != tuple.client && !self.may_be_answered_instead(way.client) {
             return Err(ErrorCode::BadRequest);
         }
-        //= RFC 5780 §6.1: RESPONSE-ORIGIN is where the answer leaves from; OTHER-ADDRESS is what differs
-        //= in address and port from where the request came to, regardless of CHANGE-REQUEST
+        //= RFC 5780 §6.1: "The server MUST add a RESPONSE-ORIGIN attribute to the Binding Response,
+        //= containing the source address and port used to send the Binding Response"
+        //= RFC 5780 §6.1: "the server MUST add an OTHER-ADDRESS attribute to the Binding Response. ... these
+        //= are Ca and Cp, respectively, regardless of the value of the CHANGE-REQUEST flags"
         let mut writer = success(message, reply);
         writer
             .xor_address(AttributeType::XOR_MAPPED_ADDRESS, tuple.client.0)
@@ -97,17 +99,13 @@ impl Server {
     }
 }
 
+/// The most that an answer can have: one address, or three where the NAT's behaviour is asked for, which may
+/// be padded to the length of the request. Errors are shorter.
+fn answer_bytes_max(tuple: &FiveTuple, message: &Message<'_>, is_discovery: bool) -> usize {
+    let address = ATTRIBUTE_HEADER_BYTES + if tuple.client.0.is_ipv4() { 8 } else { 20 };
+    if is_discovery { message.length().max(HEADER_BYTES + 3 * address) } else { HEADER_BYTES + address }
+}
+
 fn success<'b>(message: &Message<'_>, reply: &'b mut Vec<u8>) -> MessageWriter<'b> {
     MessageWriter::new(reply, Class::Success, Method::BINDING, message.transaction_id())
 }
-
-/// Attributes that every Binding request may carry.
-const KNOWN: [AttributeType; 7] = [
-    AttributeType::USERNAME,
-    AttributeType::MESSAGE_INTEGRITY,
-    AttributeType::MESSAGE_INTEGRITY_SHA256,
-    AttributeType::PASSWORD_ALGORITHM,
-    AttributeType::USERHASH,
-    AttributeType::REALM,
-    AttributeType::NONCE,
-];

@@ -26,17 +26,26 @@ impl Server {
     /// 300 with another server's address, or 508.
     pub(super) fn turn_away<'d>(&mut self, request: &Request<'_>, reply: &mut Vec<u8>) -> Verdict<'d> {
         let family = AddressFamily::of(request.tuple.client.0.ip());
-        //= RFC 8489 §14.15: the IP address family MUST be identical to that of the source IP address of the
-        //= request
-        let of_family = |server: &&SocketAddr| AddressFamily::of(server.ip()) == family;
-        match self.drain.iter().flatten().find(of_family) {
+        let mut alternates = self.drain.iter().flatten();
+        let is_of_family = |server: &&SocketAddr| AddressFamily::of(server.ip()) == family;
+        //= RFC 8489 §10: "The server MUST include at least one ALTERNATE-SERVER attribute in the error
+        //= response, which MUST contain an IP address of the same address family as the source IP address of
+        //= the request message. The server SHOULD include an additional ALTERNATE-SERVER attribute, after the
+        //= mandatory one, that contains an IP address of the address family other than the source IP address
+        //= of the request message"
+        match alternates.clone().find(is_of_family) {
             Some(alternate) => {
                 let id = request.message.transaction_id();
-                //= RFC 8489 §10: only a response that the client can verify may send it elsewhere
-                MessageWriter::new(reply, Class::Error, request.message.method(), id)
+                let mut writer = MessageWriter::new(reply, Class::Error, request.message.method(), id);
+                writer
                     .error_code(ErrorCode::TryAlternate)
-                    .address(AttributeType::ALTERNATE_SERVER, *alternate)
-                    .integrity(&request.key);
+                    .address(AttributeType::ALTERNATE_SERVER, *alternate);
+                if let Some(other) = alternates.find(|server| !is_of_family(server)) {
+                    writer.address(AttributeType::ALTERNATE_SERVER, *other);
+                }
+                //= RFC 8489 §14.8: "This error response MUST be protected with the MESSAGE-INTEGRITY or
+                //= MESSAGE-INTEGRITY-SHA256 attribute"
+                writer.integrity(&request.key);
             }
             None => request.refuse(ErrorCode::InsufficientCapacity, reply),
         }

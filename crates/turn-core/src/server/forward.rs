@@ -6,9 +6,13 @@ use std::time::Duration;
 use stun_wire::{AddressFamily, AttributeType, ChannelData, Message, TransactionId, decode_xor_address};
 
 use super::Server;
+use super::authenticate::is_understood;
 use crate::address::{FiveTuple, PeerAddr};
 use crate::allocation::RelaySocket;
 use crate::bandwidth::Direction;
+#[cfg(debug_assertions)]
+use crate::clients::Record;
+use crate::clients::Way;
 use crate::counters::DropReason;
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::policy::PeerVerdict;
@@ -21,16 +25,27 @@ impl Server {
         tuple: &FiveTuple,
         datagram: &'d [u8],
     ) -> Verdict<'d> {
-        let Some(&slots) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
+        let Some(record) = self.by_tuple.find(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
         let Some(message) = ChannelData::parse(datagram) else {
             return Verdict::Drop(DropReason::BadChannelData);
         };
+        if message.data.len() <= PAYLOAD_BYTES_MAX
+            && let Some(hop) = record.way.hop(message.number, now)
+        {
+            return Verdict::Forward { hop, payload: message.data };
+        }
+        let slots = record.slots;
         self.follow(slots, tuple, now);
         let find = |slot: usize| Some((slot, self.allocations[slot].find_channel(message.number, now)?));
         let Some((slot, at)) = slots.iter().find_map(find) else {
             return Verdict::Drop(DropReason::ChannelUnbound);
         };
         self.allocations[slot].hear(now);
+        if let Some(way) = Way::of(&self.allocations[slot], at, now)
+            && let Some(record) = self.by_tuple.find(tuple)
+        {
+            record.way = way;
+        }
         let verdict = self.forward_to_peering(slot, at, now, message.data, false);
         self.charged(slot, now, verdict)
     }
@@ -41,15 +56,25 @@ impl Server {
         tuple: &FiveTuple,
         message: &Message<'d>,
     ) -> Verdict<'d> {
-        let Some(&slots) = self.by_tuple.get(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
+        let Some(record) = self.by_tuple.find(tuple) else { return Verdict::Drop(DropReason::NoAllocation) };
+        let slots = record.slots;
         let Some(Send { peer, payload, whole }) = Send::read(message) else {
             return Verdict::Drop(DropReason::BadMessage);
         };
+        //= RFC 8656 §13.1, §13.2, §13.3: "For both preferred and alternate behavior, the DONT-FRAGMENT
+        //= attribute MUST be ignored by the server"
+        //= RFC 8656 §13: "ignoring the DONT-FRAGMENT attribute is only applicable for UDP-to-UDP relay and
+        //= not for TCP-to-UDP relay"
+        let is_ipv4_to_ipv4 = tuple.client.0.is_ipv4() && peer.0.is_ipv4();
+        let whole = whole && (tuple.listener.is_stream() || is_ipv4_to_ipv4);
         self.follow(slots, tuple, now);
         let Some(slot) = self.of_family(slots, AddressFamily::of(peer.0.ip())) else {
             return Verdict::Drop(DropReason::PeerRefused);
         };
         self.allocations[slot].hear(now);
+        if self.allocations[slot].tcp.is_some() {
+            return Verdict::Drop(DropReason::RelaysTcp);
+        }
         let via = self.judge(slot, peer);
         if via == PeerVerdict::Refused {
             return Verdict::Drop(DropReason::PeerRefused);
@@ -140,6 +165,19 @@ impl Server {
         }
     }
 
+    /// Whether a record's way is the one that its client's allocations would have found.
+    #[cfg(debug_assertions)]
+    pub(super) fn knows_the_way(&self, record: &Record, now: Duration) -> bool {
+        let Some(number) = record.way.channel(now) else { return true };
+        let of = |slot: usize| self.allocations[slot].find_channel(number, now).map(|at| (slot, at));
+        let found = record.slots.iter().find_map(of);
+        found.is_some_and(|(slot, at)| {
+            let allocation = &self.allocations[slot];
+            let way = Way::of(allocation, at, now);
+            way.is_some_and(|way| record.way.is_part_of(&way)) && allocation.was_heard(now)
+        })
+    }
+
     fn forward_outside<'d>(
         &self,
         slot: usize,
@@ -165,15 +203,11 @@ struct Send<'d> {
 }
 
 impl<'d> Send<'d> {
-    /// `None` where an attribute is missing or malformed, or not understood: RFC 8489 §6.3.2 has such an
-    /// indication discarded.
+    /// `None` where an attribute is missing or malformed, or not understood.
     fn read(message: &Message<'d>) -> Option<Self> {
-        let understood = message.attributes().all(|attribute| {
-            matches!(
-                attribute.kind,
-                AttributeType::XOR_PEER_ADDRESS | AttributeType::DATA | AttributeType::DONT_FRAGMENT
-            ) || !attribute.kind.is_comprehension_required()
-        });
+        //= RFC 8489 §6.3.2: "If the indication contains unknown comprehension-required attributes, the
+        //= indication is discarded and processing ceases"
+        let understood = message.attributes().all(|attribute| is_understood(attribute.kind));
         let peer = message.find(AttributeType::XOR_PEER_ADDRESS)?;
         let peer = decode_xor_address(peer, message.transaction_id()).ok()?;
         let payload = message.find(AttributeType::DATA)?;

@@ -30,7 +30,9 @@ impl Server {
         }
         let &slot = self.by_port.get(&port).ok_or(DropReason::NoAllocation)?;
         let allocation = &self.allocations[slot];
-        //= RFC 8656 §11.5: the server checks that the destination of the packet has a permission
+        //= RFC 8656 §11.5: "the server extracts the destination IP address from the encapsulated IP header.
+        //= The server then compares this address with the IP address associated with each permission in the
+        //= list of permissions for the allocation"
         if allocation.permitted_until(peer.0.ip(), now.mono).is_none() {
             return Err(DropReason::NoPermission);
         }
@@ -39,7 +41,7 @@ impl Server {
         }
         let mut message = Vec::new();
         let id = TransactionId(self.random.bytes());
-        //= RFC 8656 §11.5: XOR-PEER-ADDRESS and ICMP, and no DATA
+        //= RFC 8656 §11.5: "The Data indication MUST contain both an XOR-PEER-ADDRESS and an ICMP attribute"
         MessageWriter::new(&mut message, Class::Indication, Method::DATA, id)
             .xor_address(AttributeType::XOR_PEER_ADDRESS, peer.0)
             .attribute(AttributeType::ICMP, &error.to_bytes());

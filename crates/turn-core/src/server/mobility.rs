@@ -27,7 +27,9 @@ impl Server {
         for allocation in allocations {
             let port = allocation.relayed.0.port();
             self.take_lent(port);
-            self.attach(allocation);
+            let slot = self.attach(allocation);
+            // The worker it came from may not have heard of new rules when it left.
+            self.review(slot, now.mono);
             self.catch_up(port);
         }
         if mobile.reached_at == self.worker {
@@ -36,7 +38,7 @@ impl Server {
         self.mobile.insert(tuple, mobile);
         let slots = self.by_tuple[&tuple];
         let side = self.allocations[slots.first()].side();
-        if side.is_some_and(|(session, _)| self.ended.contains_key(&session)) {
+        if side.is_some_and(|(session, _)| self.ended.contains(session)) {
             // Its session ended while it was under way: the worker it came from had not heard of that yet.
             for slot in slots.iter() {
                 self.remove(slot, now.mono);
@@ -64,8 +66,8 @@ impl Server {
         Verdict::Drop(DropReason::NoAllocation)
     }
 
-    /// A stream client's connection is over, and so are its allocations; but who has a ticket may come
-    /// back with it.
+    /// A client's stream or DTLS association is over, and so are its allocations; but who has a ticket may
+    /// come back with it.
     pub fn handle_client_gone(&mut self, now: Now, client: FiveTuple) {
         match self.away.get(&client) {
             Some(&worker) => self.tell(worker, Notice::Gone(client)),
@@ -81,8 +83,11 @@ impl Server {
     pub(super) fn wants_ticket(&self, request: &Request<'_>) -> Result<bool, ErrorCode> {
         match (request.message.find(AttributeType::MOBILITY_TICKET), &self.mobility) {
             (None, _) => Ok(false),
-            //= RFC 8016 §3.1.2: an attribute of zero length where mobility is forbidden by local policy is
-            //= rejected with 405; one of any other length with 400
+            //= RFC 8016 §3.1.2: "If the MOBILITY-TICKET attribute is included, and has a length of zero, but
+            //= TURN session mobility is forbidden by local policy, the server will reject the request with
+            //= the new error code 405 (Mobility Forbidden). If the MOBILITY-TICKET attribute is included and
+            //= has a non-zero length, then the server will generate an error response with an error code of
+            //= 400 (Bad Request)"
             (Some([]), None) => Err(ErrorCode::MobilityForbidden),
             (Some([]), Some(_)) => Ok(true),
             (Some(_), _) => Err(ErrorCode::BadRequest),
@@ -106,15 +111,18 @@ impl Server {
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
         let key = self.mobility.as_ref().ok_or(ErrorCode::MobilityForbidden)?;
-        //= RFC 8016 §3.2.2: an invalid ticket is rejected with 400
+        //= RFC 8016 §3.2.2: "If the ticket is invalid, then the server MUST reject the request with a 400
+        //= (Bad Request) error"
         let (serial, ports) = key.open(given).ok_or(ErrorCode::BadRequest)?;
         let renewal = self.renewal(request.message)?;
         let (tuple, id) = (request.tuple, request.message.transaction_id());
         if self.by_tuple.contains_key(&tuple) {
             let slots = self.slots_of(request)?;
             let mobile = self.mobile.get(&self.allocations[slots.first()].tuple);
-            //= RFC 8016 §3.2.2: a ticket that comes from the address it was made for is rejected with 400; an
-            //= old one is known for at least 30 s, for retransmissions only
+            //= RFC 8016 §3.2.2: "If the source IP address and port of the Refresh request with the STUN
+            //= MOBILITY-TICKET attribute is the same as the stored 5-tuple allocation, then the TURN server
+            //= rejects the request with a 400 (Bad Request) error"
+            //= RFC 8016 §3.2.2: "The old ticket can only be used for the purposes of retransmission"
             return match mobile.map(|it| (it.repeats(serial, tuple, id), it.serial == serial)) {
                 Some((Some(lifetime), _)) => {
                     request.succeed(reply, |writer| self.describe_move(slots, lifetime, writer));
@@ -135,11 +143,18 @@ impl Server {
         let (tuple, identity) = (self.allocations[slot].tuple, self.allocations[slot].identity);
         let slots = self.by_tuple[&tuple];
         let Some(mobile) = self.mobile.get(&tuple) else { return self.summon_next(summons) };
+        if identity == summons.identity && !self.allocations[slots.first()].pace.admits(now) {
+            self.counters.drops[DropReason::OverRequests as usize] += 1;
+            return;
+        }
         let has_family = summons.renewal.family.is_none_or(|family| self.of_family(slots, family).is_some());
         let refused = match mobile.repeats(summons.serial, summons.tuple, summons.id) {
             Some(lifetime) => return self.answer_move(Some(slots), lifetime, &summons),
             None if mobile.serial != summons.serial => return self.summon_next(summons),
-            //= RFC 8016 §3.2.2: it must be the same user that created the allocation, else 441
+            //= RFC 8016 §3.2.2: "the TURN server proceeds with a MESSAGE-INTEGRITY validation to identify
+            //= that it is the same user that had previously created the TURN allocation. If the above check
+            //= is not successful, then the server MUST reject the request with a 441 (Wrong Credentials)
+            //= error"
             None if identity != summons.identity => Some(ErrorCode::WrongCredentials),
             None if tuple == summons.tuple => Some(ErrorCode::BadRequest),
             None if !has_family => Some(ErrorCode::PeerAddressFamilyMismatch),
@@ -156,7 +171,8 @@ impl Server {
     pub(super) fn summon_next(&mut self, mut summons: Box<Summons>) {
         summons.ports = [summons.ports[1], 0];
         if summons.ports[0] == 0 {
-            //= RFC 8016 §3.2.2: a ticket that identifies no existing allocation is rejected with 437
+            //= RFC 8016 §3.2.2: "If this 5-tuple obtained does not identify an existing allocation, then the
+            //= server MUST reject the request with a 437 (Allocation Mismatch) error"
             return self.refuse_summons(&summons, ErrorCode::AllocationMismatch);
         }
         self.tell(self.home(summons.ports[0]), Notice::Summon(summons));
@@ -175,7 +191,8 @@ impl Server {
                 mobile.next = None;
                 self.by_tuple.swap_remove(&next);
             }
-            //= RFC 8016 §3.2.2: or a message from the client to close the old connection
+            //= RFC 8016 §3.2.2: "or a message from the client to close the old connection (e.g., a TLS fatal
+            //= alert or TCP RST)"
             Some(next) => self.switch(slots, active, next, now),
             // Its connection broke before it could move: the ticket is what it asked for in case of that.
             None => {}
@@ -195,17 +212,19 @@ impl Server {
         };
     }
 
-    /// Keeps a notice for an allocation that is on its way here; one too many is lost.
+    /// Keeps a notice for an allocation that is on its way here; one too many is lost, if it may be.
     pub(super) fn wait_for(&mut self, port: u16, notice: Notice) {
-        if self.early.len() < EARLY_NOTICES_MAX {
-            self.early.push((port, notice));
+        if self.early.len() >= EARLY_NOTICES_MAX && notice.may_be_lost() {
+            return self.handle_lost_notice(notice);
         }
+        self.early.push((port, notice));
     }
 
     /// Data of a client came on this 5-tuple: where it moved there, everything follows.
     pub(super) fn follow(&mut self, slots: Slots, tuple: &FiveTuple, now: Duration) {
-        //= RFC 8016 §3.2.2: the old 5-tuple is served until a Send indication or ChannelData message is
-        //= received from the client on the new one
+        //= RFC 8016 §3.2.2: "The TURN server MUST continue receiving and processing data on the old 5-tuple
+        //= and MUST continue transmitting data on the old-5 tuple until it receives a Send Indication or
+        //= ChannelData message from the client on the new 5-tuple"
         if self.mobile.is_empty() {
             return;
         }
@@ -225,7 +244,7 @@ impl Server {
         self.mobile.insert(tuple, mobile);
         for slot in slots.iter() {
             self.allocations[slot].tuple = tuple;
-            self.renew_all_offers(slot, now);
+            self.redirect_routes(slot, now);
         }
         self.counters.moves += 1;
     }
@@ -264,7 +283,8 @@ impl Server {
         let lifetime = summons.renewal.lifetime;
         let moved = Moved { serial: summons.serial, tuple: summons.tuple, id: summons.id, lifetime };
         mobile.moved = Some(moved);
-        //= RFC 8016 §3.2.2: the new ticket must be different from the old one
+        //= RFC 8016 §3.2.2: "The new ticket sent in the refresh response MUST be different from the old
+        //= ticket"
         mobile.serial = serial;
         let before = mobile.next.replace(summons.tuple);
         if let Some(before) = before {
@@ -303,7 +323,7 @@ impl Server {
             self.directory().away().insert(tuple, worker);
         }
         if mobile.reached_at == self.worker {
-            self.spent.add(&tuple, made_by, now);
+            self.spend(&tuple, made_by, now);
             self.away.insert(tuple, worker);
         } else if mobile.reached_at != worker {
             self.tell(mobile.reached_at, Notice::Away(tuple));
@@ -315,7 +335,7 @@ impl Server {
     /// A 5-tuple is free again, and whoever gets its datagrams learns that.
     fn leave(&mut self, tuple: FiveTuple, made_by: TransactionId, reached_at: WorkerId, now: Duration) {
         if reached_at == self.worker {
-            self.spent.add(&tuple, made_by, now);
+            self.spend(&tuple, made_by, now);
             self.release(tuple);
         } else {
             self.directory().away().swap_remove(&tuple);
@@ -325,7 +345,7 @@ impl Server {
 
     /// A connection of ours serves no allocation any more.
     fn release(&mut self, client: FiveTuple) {
-        if client.listener.is_stream() {
+        if client.listener.is_connected() {
             self.events.push_back(Event::Released { client });
         }
     }
@@ -349,7 +369,7 @@ impl Server {
         self.counters.successes += 1;
     }
 
-    fn refuse_summons(&mut self, summons: &Summons, code: ErrorCode) {
+    pub(super) fn refuse_summons(&mut self, summons: &Summons, code: ErrorCode) {
         let mut message = Vec::new();
         MessageWriter::new(&mut message, Class::Error, Method::REFRESH, summons.id)
             .error_code(code)

@@ -23,8 +23,14 @@ impl Server {
         self.follow(slots, &request.tuple, now);
         let peers = self.peers_of(slots, request.message)?;
         let policy = self.allocations[slots.first()].peers;
-        //= RFC 8656 §10.2: if any address is refused the request is, and no permission is installed
-        if !peers.iter().all(|(_, peer)| self.addresses.allows_permission(policy, peer.0.ip())) {
+        //= RFC 8656 §10.2: "The server MAY impose restrictions on the IP address allowed in the
+        //= XOR-PEER-ADDRESS attribute; if a value is not allowed, the server rejects the request with a 403
+        //= (Forbidden) error"
+        let may_permit = |&(_, peer): &(usize, PeerAddr)| {
+            let is_relayed = self.directory().relays_at(peer.0.ip());
+            self.addresses.allows_permission(policy, peer.0.ip(), is_relayed)
+        };
+        if !peers.iter().all(may_permit) {
             return Err(ErrorCode::Forbidden);
         }
         let ips_of = |slot| -> Vec<IpAddr> {
@@ -36,10 +42,14 @@ impl Server {
         for (slot, peer) in &peers {
             self.allocations[*slot].hear(now);
             self.allocations[*slot].permit(peer.0.ip(), now)?;
-            self.expect_peer(*slot, *peer, now);
+            if self.allocations[*slot].tcp.is_none() {
+                self.expect_peer(*slot, *peer, now);
+            }
         }
         for slot in slots.iter() {
-            self.renew_offers(slot, &ips_of(slot), now);
+            let of_slot = peers.iter().filter(|(of, _)| *of == slot);
+            let named: Vec<PeerAddr> = of_slot.map(|(_, peer)| *peer).collect();
+            self.renew_offers(slot, &named, now);
         }
         request.succeed(reply, |_| {});
         Ok(Answered::Now)
@@ -60,17 +70,24 @@ impl Server {
             .filter(|number| self.old_channels || number.is_rfc_8656())
             .ok_or(ErrorCode::BadRequest)?;
         let (slot, peer) = self.peers_of(slots, request.message)?[0];
+        if self.allocations[slot].tcp.is_some() {
+            return Err(ErrorCode::BadRequest);
+        }
         let is_tied_to_twin = self.twin(slot).is_some_and(|twin| self.allocations[twin].ties(number, now));
         if peer.0.port() == 0 || is_tied_to_twin {
             return Err(ErrorCode::BadRequest);
         }
         let via = self.judge(slot, peer);
-        if via == PeerVerdict::Refused {
+        let is_nobodys = || via == PeerVerdict::Relayed && !self.directory().relays_at(peer.0.ip());
+        if via == PeerVerdict::Refused || is_nobodys() {
             return Err(ErrorCode::Forbidden);
         }
         self.allocations[slot].hear(now);
-        self.allocations[slot].bind(number, peer, via, now)?;
-        self.renew_offers(slot, &[peer.0.ip()], now);
+        let is_new = !self.allocations[slot].ties(number, now);
+        let at = self.allocations[slot].bind(number, peer, via, now)?;
+        self.by_tuple.forget_way(&self.allocations[slot].tuple);
+        self.offer_channel(slot, at, is_new, now);
+        self.renew_offers(slot, &[peer], now);
         request.succeed(reply, |_| {});
         Ok(Answered::Now)
     }
@@ -90,7 +107,7 @@ impl Server {
     /// before the first packet; for the permission itself the port means nothing.
     fn expect_peer(&mut self, slot: usize, peer: PeerAddr, now: Duration) {
         let via = self.judge(slot, peer);
-        if matches!(via, PeerVerdict::Relayed | PeerVerdict::RelayedOrOutside) {
+        if via.goes_by_route() {
             // Where all places are taken the first packet asks.
             let _ = self.allocations[slot].peering(peer, via, now);
         }
@@ -99,9 +116,13 @@ impl Server {
     /// All XOR-PEER-ADDRESSes of a request, at least one, each with the allocation of its family.
     ///
     /// # Errors
-    /// 400 where one is malformed or there are none or too many, 443 where there is no allocation of its
-    /// family.
-    fn peers_of(&self, slots: Slots, message: &Message<'_>) -> Result<Vec<(usize, PeerAddr)>, ErrorCode> {
+    /// 400 where one is malformed or there are none, 443 where there is no allocation of its family, 508
+    /// where there are too many.
+    pub(super) fn peers_of(
+        &self,
+        slots: Slots,
+        message: &Message<'_>,
+    ) -> Result<Vec<(usize, PeerAddr)>, ErrorCode> {
         let values = message.attributes().filter(|it| it.kind == AttributeType::XOR_PEER_ADDRESS);
         let mut peers = Vec::new();
         for attribute in values {
@@ -112,8 +133,13 @@ impl Server {
                 .ok_or(ErrorCode::PeerAddressFamilyMismatch)?;
             peers.push((slot, PeerAddr(peer)));
         }
-        if peers.is_empty() || peers.len() > PEERS_PER_REQUEST_MAX {
+        if peers.is_empty() {
             return Err(ErrorCode::BadRequest);
+        }
+        //= RFC 8656 §10.2: "If the request is valid, but the server is unable to satisfy the request due to
+        //= some capacity limit or similar, then a 508 (Insufficient Capacity) error is returned"
+        if peers.len() > PEERS_PER_REQUEST_MAX {
+            return Err(ErrorCode::InsufficientCapacity);
         }
         Ok(peers)
     }

@@ -18,7 +18,8 @@ impl Server {
         request: &Request<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Answered, ErrorCode> {
-        //= RFC 8016 §3.2.2: with a ticket the server does not look for the 5-tuple of the packet
+        //= RFC 8016 §3.2.2: "If the STUN MOBILITY-TICKET attribute is included in the Refresh request, then
+        //= the server will not retrieve the 5-tuple from the packet to identify an associated allocation"
         if let Some(ticket) = request.message.find(AttributeType::MOBILITY_TICKET) {
             return self.move_here(ticket, request, reply);
         }
@@ -32,9 +33,15 @@ impl Server {
     /// What a Refresh asks for.
     ///
     /// # Errors
-    /// 400 or 440 for attributes that mean nothing.
+    /// 400 for malformed attributes, 443 for a family that does not exist.
     pub(super) fn renewal(&self, message: &Message<'_>) -> Result<Renewal, ErrorCode> {
-        let family = requested_family(message)?;
+        //= RFC 8656 §8.2: "If the server receives a Refresh Request with a REQUESTED-ADDRESS-FAMILY attribute
+        //= and the attribute value does not match the address family of the allocation, the server MUST reply
+        //= with a 443 (Peer Address Family Mismatch) Refresh error response"
+        let family = requested_family(message).map_err(|code| match code {
+            ErrorCode::AddressFamilyNotSupported => ErrorCode::PeerAddressFamilyMismatch,
+            code => code,
+        })?;
         let lifetime = match message.find(AttributeType::LIFETIME) {
             Some(&[0, 0, 0, 0]) => Duration::ZERO,
             _ => self.lifetime(message)?.unwrap_or(ALLOCATION_LIFETIME_MIN),
@@ -47,7 +54,6 @@ impl Server {
     /// # Errors
     /// 443 where none is of the family that is meant.
     pub(super) fn renew(&mut self, slots: Slots, renewal: Renewal, now: Duration) -> Result<(), ErrorCode> {
-        //= RFC 8656 §8.2: a family that the allocation does not have is answered with 443
         let concerned: Vec<usize> = match renewal.family {
             None => slots.iter().collect(),
             Some(family) => {

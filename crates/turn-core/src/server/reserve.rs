@@ -7,7 +7,7 @@ use std::time::Duration;
 use stun_wire::{AttributeType, ErrorCode};
 
 use super::Server;
-use super::allocate::Grant;
+use super::allocate::{Grant, additional_family};
 use super::authenticate::Request;
 use crate::address::{RelayedAddr, WorkerId};
 use crate::allocation::RelaySocket;
@@ -27,7 +27,8 @@ pub(super) struct Reserved {
 impl Server {
     /// The number that a token stands for.
     ///
-    /// # Errors 400 for a token of another length or together with what would choose the number otherwise,
+    /// # Errors
+    /// 400 for a token of another length or together with what would choose the number otherwise,
     /// 508 where the token is not, or no longer, this user's.
     pub(super) fn redeem(
         &mut self,
@@ -36,13 +37,13 @@ impl Server {
         now: Duration,
     ) -> Result<Grant, ErrorCode> {
         let token = Token::try_from(token).map_err(|_| ErrorCode::BadRequest)?;
-        //= RFC 8656 §7.2: a RESERVATION-TOKEN excludes EVEN-PORT and both address family attributes
-        let excluded = [
-            AttributeType::EVEN_PORT,
-            AttributeType::REQUESTED_ADDRESS_FAMILY,
-            AttributeType::ADDITIONAL_ADDRESS_FAMILY,
-        ];
-        if excluded.iter().any(|kind| request.message.find(*kind).is_some()) {
+        //= RFC 8656 §7.2: "If yes, and the request also contains an EVEN-PORT or REQUESTED-ADDRESS-FAMILY or
+        //= ADDITIONAL-ADDRESS-FAMILY attribute, the server rejects the request with a 400 (Bad Request)
+        //= error"
+        let excluded = [AttributeType::EVEN_PORT, AttributeType::REQUESTED_ADDRESS_FAMILY];
+        if excluded.iter().any(|kind| request.message.find(*kind).is_some())
+            || additional_family(request.message).is_some()
+        {
             return Err(ErrorCode::BadRequest);
         }
         let (worker, workers) = (self.worker, self.workers);

@@ -8,15 +8,16 @@ import { Ginnel } from "../sdk/ginnel.js";
 import { Chat } from "./chat.js";
 import { LocalMedia } from "./media.js";
 import { noticeFor } from "./notices.js";
-import { Privacy } from "./privacy.js";
+import { Partner } from "./partner.js";
 import { View } from "./view.js";
 
 /** @typedef {import("../sdk/protocol.js").Want} Want */
 /** @typedef {import("../sdk/session.js").Devices} Devices */
 /** @typedef {import("./notices.js").Action} Action */
 /**
- * What the person asked for. It outlives partners and reconnections, and ends with Stop.
- * @typedef {{ kind: "stranger" | "host" | "guest", want: Want, code: string }} Goal
+ * What the person asked for. It outlives partners and reconnections, and ends with Stop. `size`: how many the
+ * room holds that is to be opened.
+ * @typedef {{ kind: "stranger" | "host" | "guest", want: Want, code: string, size: number }} Goal
  */
 /**
  * `asking` for devices, `requesting` at the server (or waiting for a connection to it), `waiting` for a
@@ -25,46 +26,56 @@ import { View } from "./view.js";
  */
 
 export class Call {
-  #ginnel = new Ginnel();
+  /** What lets us in, where the server asks for it. */
+  #token = "";
+  #ginnel = new Ginnel({ token: () => this.#token });
   #local = new LocalMedia((kind) => this.#loseDevice(kind));
-  #view = new View((action) => this.#act(action));
+  #view = new View(
+    (action) => this.#act(action),
+    (token) => this.#comeIn(token),
+  );
   #chat = new Chat((text) => this.#ginnel.sendText(text));
-  #privacy = new Privacy({
-    goDirect: () => this.#ginnel.goDirect(),
-    differs: () => this.#endForSafety(),
-  });
+  /** By their session, in the order in which they came. @type {Map<string, Partner>} */
+  #partners = new Map();
+  /** The last one who left, who may still be reported. @type {Partner | null} */
+  #lastPartner = null;
+  /** How many partners this conversation has had: what the next one is called by. */
+  #met = 0;
   /** @type {Goal | null} */
   #goal = null;
   /** The last goal, for "Try again". @type {Goal | null} */
   #lastGoal = null;
   /** @type {Phase} */
   #phase = "start";
+  /** Others may come by the link; not where a call has outlived its server. */
+  #hasRoom = true;
   /** Which notice is on the screen. */
   #notice = "";
   /** @type {string[]} */
-  #common = [];
-  /** @type {string[]} */
   #relays = [];
-  /** Which way the packets take. @type {import("../sdk/session.js").Path} */
-  #path = "relay";
 
   constructor() {
     const ginnel = this.#ginnel;
-    ginnel.on("open", ({ welcome, resumed, cut }) => this.#serverIsBack(welcome, resumed, cut));
-    ginnel.on("lost", ({ attempts }) => this.#serverIsGone(attempts));
+    ginnel.on("open", ({ welcome, resumed, cut, kept }) => {
+      if (kept > 0 && !resumed) this.#hasRoom = false;
+      this.#serverIsBack(welcome, resumed, cut);
+    });
+    ginnel.on("lost", ({ attempts, retry_ms }) => this.#serverIsGone(attempts, retry_ms));
+    ginnel.on("work", ({ share }) => this.#view.showWork(share));
     ginnel.on("waiting", ({ bin }) => this.#wait(bin));
     ginnel.on("room", ({ invitation }) => this.#waitInRoom(invitation));
-    ginnel.on("matched", ({ common, relays, exposure }) => this.#meet(common, relays, exposure));
-    ginnel.on("verify", (verification) => this.#privacy.showString(verification));
-    ginnel.on("state", ({ state }) => this.#follow(state));
-    ginnel.on("path", ({ path }) => this.#showPath(path));
-    ginnel.on("consent", (consent) => this.#privacy.showConsent(consent));
-    ginnel.on("stream", ({ stream }) => this.#view.showRemote(stream));
-    ginnel.on("text", ({ text }) => this.#chat.receive(text));
-    ginnel.on("devices", (devices) => this.#showPartnersDevices(devices));
-    ginnel.on("gone", ({ why }) => this.#partnerGone(why));
-    ginnel.on("failed", ({ code, text }) => this.#sessionFailed(code, text));
+    ginnel.on("matched", (matched) => this.#meet(matched));
+    ginnel.on("verify", ({ session, ...verification }) => this.#privacyOf(session)?.showString(verification));
+    ginnel.on("state", ({ session, state }) => this.#follow(session, state));
+    ginnel.on("path", ({ session, path }) => this.#showPath(session, path));
+    ginnel.on("consent", ({ session, ...consent }) => this.#privacyOf(session)?.showConsent(consent));
+    ginnel.on("stream", ({ session, stream }) => this.#partners.get(session)?.showStream(stream));
+    ginnel.on("text", ({ session, text }) => this.#chat.receive(text, this.#nameOf(session)));
+    ginnel.on("devices", ({ session, ...devices }) => this.#showPartnersDevices(session, devices));
+    ginnel.on("gone", ({ session, why }) => this.#partnerGone(session, why));
+    ginnel.on("failed", ({ session, code, text }) => this.#sessionFailed(session, code, text));
     ginnel.on("error", ({ code, text }) => this.#refused(code, text));
+    this.#view.showServer("connecting");
     ginnel.connect();
   }
 
@@ -74,6 +85,7 @@ export class Call {
    */
   async begin(goal) {
     this.#hideNotice();
+    this.#hasRoom = true;
     this.#goal = goal;
     this.#lastGoal = goal;
     const { media } = goal.want;
@@ -104,6 +116,8 @@ export class Call {
     if (goal?.kind !== "stranger") return;
     this.#hideNotice();
     const hasPartner = this.#phase === "connecting" || this.#phase === "connected";
+    this.#dropPartners();
+    this.#met = 0;
     if (hasPartner && this.#ginnel.next(goal.want)) this.#enter("requesting");
     else this.#request();
     this.#chat.clear();
@@ -118,6 +132,8 @@ export class Call {
     this.#goal = null;
     this.#local.release();
     this.#useDevices();
+    this.#dropPartners();
+    this.#met = 0;
     this.#chat.clear();
     this.#enter("start");
     this.#view.showStart(false);
@@ -127,6 +143,13 @@ export class Call {
   leavePage() {
     this.#ginnel.close();
     this.#local.release();
+  }
+
+  /** Puts the room's link where it can be pasted. */
+  async copyLink() {
+    const link = this.#link();
+    if (await this.#view.copy(link)) this.#view.showCopied();
+    else this.#chat.note(link);
   }
 
   /** There is a network again, says the browser. */
@@ -163,9 +186,11 @@ export class Call {
     const goal = this.#goal;
     if (goal === null) return;
     this.#enter("requesting");
+    // A person's wish ends whatever pause there is; where there is none it changes nothing.
+    this.#ginnel.connect();
     const { kind, want, code } = goal;
     if (kind === "stranger") this.#ginnel.find(want);
-    else if (kind === "host") this.#ginnel.open(want.media);
+    else if (kind === "host") this.#ginnel.open(want.media, { size: goal.size });
     else this.#ginnel.join(code, want.media);
   }
 
@@ -190,108 +215,209 @@ export class Call {
       return;
     }
     this.#goal.code = invitation;
-    // Back after a loss, with a partner in the room: there is nothing to wait for.
-    if (this.#phase === "connected" || this.#phase === "connecting") return;
+    // Back after a loss: with a partner there is nothing to wait for, and who waits has read so.
+    if (["connected", "connecting", "waiting"].includes(this.#phase)) return;
     this.#enter("waiting");
-    this.#showRoom("Your room is open", "Send this link to one person, and stay here until they join.");
+    if (this.#goal.kind === "guest") {
+      this.#view.showOverlay({
+        title: "Nobody is here just now",
+        text: "Stay here, and you are connected as soon as somebody comes.",
+        busy: true,
+      });
+      return;
+    }
+    const whom = this.#goal.size > 2 ? `to up to ${this.#goal.size - 1} people` : "to one person";
+    this.#showRoom("Your room is open", `Send this link ${whom}, and stay here until they join.`);
   }
 
   /** @param {string} title @param {string} text */
   #showRoom(title, text) {
-    const link = new URL(`#${this.#goal?.code ?? ""}`, location.href).href;
-    this.#view.showOverlay({ title, text, link });
+    this.#view.showOverlay({ title, text, link: this.#link() });
   }
 
-  /**
-   * @param {string[]} common
-   * @param {string[]} relays
-   * @param {import("../sdk/protocol.js").Exposure} exposure
-   */
-  #meet(common, relays, exposure) {
-    if (this.#goal === null) {
+  #link() {
+    return new URL(`#${this.#goal?.code ?? ""}`, location.href).href;
+  }
+
+  /** @param {import("../sdk/ginnel.js").Events["matched"]} matched */
+  #meet({ session, common, relays, exposure }) {
+    const goal = this.#goal;
+    if (goal === null) {
       this.#ginnel.leave();
       return;
     }
     this.#hideNotice();
-    this.#common = common;
     this.#relays = relays;
-    this.#path = "relay";
-    this.#privacy.begin(exposure, this.#goal.want.media);
-    this.#chat.clear();
-    this.#enter("connecting");
+    if (this.#partners.size === 0) this.#chat.clear();
+    this.#forgetLast();
+    this.#met += 1;
+    const partner = new Partner(`Guest ${this.#met}`, { media: goal.want.media, exposure }, {
+      goDirect: () => this.#ginnel.goDirect(session),
+      differs: () => this.#endForSafety(),
+      report: (why) => this.#report(session, why),
+    });
+    this.#partners.set(session, partner);
+    this.#view.arrange(this.#partners.size);
+    if (this.#phase !== "connected") this.#enter("connecting");
+    if (common.length > 0) this.#chat.note(`You share: ${common.join(", ")}`);
   }
 
-  /** @param {import("../sdk/session.js").State} state */
-  #follow(state) {
-    if (state === "connected" && this.#phase !== "connected") {
-      this.#enter("connected");
-      if (this.#common.length > 0) this.#chat.note(`You share: ${this.#common.join(", ")}`);
-      if (this.#goal?.want.media === "audio") this.#view.showRemoteOff("Talking by voice");
-      if (matchMedia("(hover: hover)").matches) this.#chat.focus();
-    } else if (state === "connected") {
-      this.#view.showStatus(CONNECTED[this.#path], "good");
-    } else if (state === "interrupted") {
+  /** @param {string} session @param {import("../sdk/session.js").State} state */
+  #follow(session, state) {
+    const partner = this.#partners.get(session);
+    if (state === "connected" && partner?.isConnected === false) {
+      partner.connect();
+      if (this.#phase !== "connected") {
+        this.#enter("connected");
+        if (matchMedia("(hover: hover)").matches) this.#chat.focus();
+      } else this.#chat.note(`${partner.name} is here.`);
+    } else if (state === "connected") partner?.connect();
+    else if (state === "interrupted") partner?.interrupt();
+    if (this.#phase !== "connected") return;
+    if (state === "interrupted" && this.#partners.size === 1)
       this.#view.showStatus("Connection interrupted, trying to mend it", "bad");
+    else this.#view.showStatus(this.#connectedWords(), "good");
+  }
+
+  /** @param {string} session @param {Devices} devices */
+  #showPartnersDevices(session, devices) {
+    this.#partners.get(session)?.showDevices(devices);
+    if (this.#phase !== "connected" || this.#goal?.want.media === "text") return;
+    const muted = this.#partners.size === 1 && devices.camera && !devices.microphone;
+    this.#view.showStatus(this.#connectedWords() + (muted ? ", your partner is muted" : ""), "good");
+  }
+
+  /** @param {string} session @param {import("../sdk/session.js").Path} path */
+  #showPath(session, path) {
+    const partner = this.#partners.get(session);
+    if (partner) partner.path = path;
+    this.#privacyOf(session)?.showPath(path);
+    if (this.#phase === "connected") this.#view.showStatus(this.#connectedWords(), "good");
+  }
+
+  #connectedWords() {
+    const partners = [...this.#partners.values()].filter(({ isConnected }) => isConnected);
+    if (partners.length > 1) return `Connected with ${partners.length} people`;
+    return CONNECTED[partners[0]?.path ?? "relay"];
+  }
+
+  /** @param {string} session */
+  #privacyOf(session) {
+    return this.#partners.get(session)?.privacy;
+  }
+
+  /** How the chat calls somebody; alone with them there is nothing to tell apart. @param {string} session */
+  #nameOf(session) {
+    return (this.#met > 1 && this.#partners.get(session)?.name) || "Partner";
+  }
+
+  /**
+   * Tells the server of a partner, and leaves: who has to be reported need not be borne with.
+   * @param {string} session
+   * @param {import("../sdk/protocol.js").Reason} why
+   */
+  #report(session, why) {
+    if (!this.#ginnel.report(why, session)) return this.say("server-gone");
+    if (this.#goal?.kind === "stranger") {
+      if (this.#partners.size > 0) this.#ginnel.leave();
+      this.#dropPartners();
+      this.#enter("gone");
+      this.#view.showOverlay({ title: "You left and reported your partner", again: true });
+    } else {
+      this.stop();
+      this.say("reported");
     }
   }
 
-  /** @param {Devices} devices */
-  #showPartnersDevices({ microphone, camera }) {
-    const media = this.#goal?.want.media;
-    if (media === "text") return;
-    const speaks = microphone ? "Talking by voice" : "Your partner's microphone is off";
-    const off = microphone ? "Your partner's camera is off" : "Your partner's camera and microphone are off";
-    this.#view.showRemoteOff(media === "audio" ? speaks : camera ? "" : off);
-    const connected = CONNECTED[this.#path];
-    this.#view.showStatus(camera && !microphone ? `${connected}, your partner is muted` : connected, "good");
+  /** Takes a partner off the stage; they can be reported until there is another. @param {string} session */
+  #retire(session) {
+    const partner = this.#partners.get(session);
+    if (!partner) return;
+    this.#partners.delete(session);
+    this.#forgetLast();
+    this.#lastPartner = partner;
+    partner.clear();
+    partner.privacy.end();
+    this.#view.arrange(this.#partners.size);
   }
 
-  /** @param {import("../sdk/session.js").Path} path */
-  #showPath(path) {
-    this.#path = path;
-    this.#privacy.showPath(path);
-    if (this.#phase === "connected") this.#view.showStatus(CONNECTED[path], "good");
+  #forgetLast() {
+    this.#lastPartner?.forget();
+    this.#lastPartner = null;
   }
 
-  /** The two strings differ: nothing that was said is private. */
+  /** Nobody is on the stage any more, and nobody can be reported. */
+  #dropPartners() {
+    for (const partner of this.#partners.values()) partner.forget();
+    this.#partners.clear();
+    this.#forgetLast();
+    this.#view.arrange(0);
+  }
+
+  /** The two strings differ: nothing that was said is private, and who sits there may sit everywhere. */
   #endForSafety() {
-    this.#ginnel.leave();
-    this.#sessionFailed("strings-differ", "");
+    if (this.#goal?.kind === "stranger") {
+      this.#ginnel.leave();
+      this.#dropPartners();
+      this.#showOver();
+    } else this.stop();
+    this.#showNotice("strings-differ");
   }
 
-  /** @param {string} why */
-  #partnerGone(why) {
-    const title = GONE[why] ?? GONE.ended;
+  /** @param {string} session @param {string} why */
+  #partnerGone(session, why) {
+    const name = this.#partners.size > 1 ? this.#nameOf(session) : "Your partner";
+    const title = (GONE[why] ?? GONE.ended)(name);
+    this.#retire(session);
     this.#chat.note(`${title}.`);
+    if (this.#partners.size > 0) {
+      this.#showRest();
+      return;
+    }
     if (this.#goal?.kind === "stranger") {
       this.#enter("gone");
       this.#view.showOverlay({ title, again: true });
-    } else if (why === "ended") {
-      // Its time was up, and the room's with it.
+    } else if (why === "ended" || !this.#hasRoom) {
+      // Its time was up, and the room's with it; or there has been no room for some time.
       this.#phase = "gone";
       this.stop();
-      this.#showNotice("expired");
+      this.#showNotice(why === "ended" ? "time-up" : "outlived-room");
       return;
     } else {
-      this.#enter("waiting");
-      this.#showRoom(title, "The room stays open as long as you are in it. This link still works.");
+      this.#waitAlone(title);
     }
     this.#view.showStatus(title, "bad");
   }
 
-  /** @param {string} code @param {string} text */
-  #sessionFailed(code, text) {
-    const inRoom = this.#goal?.kind !== "stranger";
-    if (inRoom) {
-      // The SDK has left the room with the session.
-      this.#phase = "gone";
-      this.stop();
-    } else {
-      this.#enter("gone");
-      this.#view.showOverlay({ title: "The conversation is over", again: true });
-      this.#view.showStatus("Not connected", "bad");
-    }
-    this.#showNotice(code, undefined, text);
+  /** The last one has gone, and the room is open. @param {string} title */
+  #waitAlone(title) {
+    this.#enter("waiting");
+    this.#showRoom(title, "The room stays open as long as you are in it. This link still works.");
+  }
+
+  /** One of several has gone. */
+  #showRest() {
+    const isTalking = [...this.#partners.values()].some(({ isConnected }) => isConnected);
+    this.#enter(isTalking ? "connected" : "connecting");
+  }
+
+  /** @param {string} session @param {string} code @param {string} text */
+  #sessionFailed(session, code, text) {
+    const goal = this.#goal;
+    this.#retire(session);
+    // Others notice nothing of it, nor does a room that others are still to come to.
+    const goesOn = this.#partners.size > 0 || (goal?.kind === "host" && goal.size > 2);
+    if (this.#partners.size > 0) this.#showRest();
+    else if (goesOn) this.#waitAlone("Your room is still open");
+    else if (goal?.kind !== "stranger") this.stop();
+    else this.#showOver();
+    this.#showNotice(code, goesOn ? ["dismiss"] : undefined, text);
+  }
+
+  #showOver() {
+    this.#enter("gone");
+    this.#view.showOverlay({ title: "The conversation is over", again: true });
+    this.#view.showStatus("Not connected", "bad");
   }
 
   /** @param {string} code @param {string} text */
@@ -303,16 +429,20 @@ export class Call {
       return;
     }
     // Something of ours crossed the end of the session on its way, or a page that nobody uses was let go.
-    if (!answersUs && (CROSSINGS.has(code) || this.#phase === "start")) return;
-    if (answersUs || code === "expired") {
+    const isShut = SHUT.has(code);
+    const isRoom = code === "expired" && this.#goal?.kind === "host";
+    if (!answersUs && !isShut && (CROSSINGS.has(code) || this.#phase === "start")) return;
+    if (answersUs || code === "expired" || (isShut && this.#phase !== "start")) {
       this.#phase = "gone";
       this.stop();
     }
-    this.#showNotice(code, undefined, text);
+    this.#showNotice(isRoom ? "room-expired" : code, undefined, text);
   }
 
-  /** @param {number} attempts how many had failed before */
-  #serverIsGone(attempts) {
+  /** @param {number} attempts how many had failed before @param {number} retry_ms until the next one */
+  #serverIsGone(attempts, retry_ms) {
+    // The notice about it is there already.
+    if (retry_ms === Infinity) return this.#view.showServer("refused");
     this.#view.showServer("lost");
     // A call needs no server; whether it can go on is seen when the server is back, or by the call itself.
     const isTalking = this.#phase === "connecting" || this.#phase === "connected";
@@ -329,7 +459,7 @@ export class Call {
    */
   #serverIsBack(welcome, resumed, cut) {
     this.#view.showServer("open");
-    this.#view.offerRooms(welcome.policy.rooms !== false);
+    this.#view.offerRooms(welcome.policy.rooms === false ? 0 : welcome.policy.room_size);
     if (this.#notice === "server-gone") this.#hideNotice();
     if (resumed) return;
     const wasWaiting = this.#phase === "requesting" || this.#phase === "waiting";
@@ -349,15 +479,13 @@ export class Call {
     const hasPartner = isTalking || phase === "connecting";
     this.#chat.enable(isTalking);
     this.#view.enableNext(hasPartner || phase === "gone");
-    if (!hasPartner) {
-      this.#view.clearRemote();
-      this.#privacy.end();
-    }
     if (isTalking) this.#view.showOverlay(null);
     else if (phase === "connecting")
       this.#view.showOverlay({ title: "Somebody is here", text: "Connecting you.", busy: true });
     else if (phase === "requesting") this.#view.showOverlay({ title: "Asking the server", busy: true });
-    const [words, mood] = isTalking ? [CONNECTED[this.#path], /** @type {const} */ ("good")] : PHASES[phase];
+    const [words, mood] = isTalking
+      ? [this.#connectedWords(), /** @type {const} */ ("good")]
+      : PHASES[phase];
     this.#view.showStatus(words, mood);
     document.title = words === "" ? "Ginnel" : `${words} · Ginnel`;
   }
@@ -370,6 +498,13 @@ export class Call {
     else if (this.#lastGoal === null || action === "dismiss") return;
     else if (action === "retry") void this.begin(this.#lastGoal);
     else void this.begin({ ...this.#lastGoal, want: { ...this.#lastGoal.want, media: action } });
+  }
+
+  /** @param {string} token */
+  #comeIn(token) {
+    this.#hideNotice();
+    this.#token = token;
+    this.#ginnel.connect();
   }
 
   /** @param {"audio" | "video"} kind */
@@ -419,12 +554,15 @@ const PHASES = {
   gone: ["Not connected", "bad"],
 };
 
-/** @type {Record<string, string>} */
+/** @type {Record<string, (name: string) => string>} */
 const GONE = {
-  left: "Your partner left",
-  lost: "Your partner's connection was lost",
-  ended: "The conversation ended",
+  left: (name) => `${name} left`,
+  lost: (name) => `${name}'s connection was lost`,
+  ended: () => "The conversation ended",
 };
+
+/** The server lets nobody in from here; a call that runs without it is over too. */
+const SHUT = new Set(["banned", "not-admitted"]);
 
 /** Answers to messages that were right when they were sent. */
 const CROSSINGS = new Set(["bad-session", "bad-state"]);

@@ -7,7 +7,7 @@ import { text_chars_max } from "../sdk/limits.js";
 import { element } from "./view.js";
 
 export class Chat {
-  #list = element("messages", HTMLOListElement);
+  #list = element("messages", HTMLElement);
   #form = element("write", HTMLFormElement);
   #line = element("text", HTMLInputElement);
   #button = element("send", HTMLButtonElement);
@@ -27,9 +27,12 @@ export class Chat {
     });
   }
 
-  /** @param {string} text the partner's words: shown as they are, never as markup or links */
-  receive(text) {
-    this.#add("partner", "Partner", text);
+  /**
+   * @param {string} text somebody's words: shown as they are, never as markup or links
+   * @param {string} name of who wrote them; shown where there are several
+   */
+  receive(text, name) {
+    this.#add("partner", name, text);
   }
 
   /** @param {string} text something that happened */
@@ -59,11 +62,12 @@ export class Chat {
    */
   #add(from, name, text) {
     const isAtEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40;
-    const item = document.createElement("li");
+    const item = document.createElement("p");
     item.className = from;
     if (name !== "") {
       const who = document.createElement("span");
-      who.className = "unseen";
+      // With two there is no doubt who wrote what, for those who see on which side it stands.
+      who.className = name.startsWith("Guest") ? "who" : "unseen";
       who.textContent = `${name}: `;
       item.append(who);
     }

@@ -3,8 +3,10 @@
  * @module
  */
 
+import { isRelayHere } from "../sdk/candidates.js";
+
 /** @typedef {"retry" | "audio" | "text" | "find" | "reconnect" | "dismiss"} Action */
-/** @typedef {{ title: string, text: string, actions: Action[] }} Notice */
+/** @typedef {{ title: string, text: string, actions: Action[], asksToken?: boolean }} Notice */
 
 /** @type {Record<Action, string>} */
 export const ACTION_LABELS = {
@@ -36,12 +38,11 @@ export function noticeFor(code, about = {}) {
 
 /** @param {{ relays?: string[], inRoom?: boolean }} about @returns {Notice} */
 function relayUnreachable({ relays = [], inRoom = false }) {
-  const local = relays.length > 0 && relays.every((url) => /^turns?:(localhost|127\.|\[::1\])/.test(url));
   const firefox = navigator.userAgent.includes("Firefox/");
   return {
     title: "The relay could not be reached",
     text:
-      local && firefox
+      isRelayHere(relays) && firefox
         ? "Firefox does not use a relay on the same machine. Open the page by this machine's network name " +
           "or address, or use another browser here."
         : "No picture, sound or text got through: something between you and the relay lets web pages pass, " +
@@ -146,9 +147,21 @@ const NOTICES = {
     text: "The server went away for a moment, and what was running went with it. You can start again.",
     actions: ["dismiss"],
   },
+  "outlived-room": {
+    title: "The conversation is over",
+    text:
+      "Your partner left, or the connection between you broke. The server had lost your room before, so " +
+      "nobody can come back to it: open another one.",
+    actions: ["dismiss"],
+  },
+  "bad-invitation": {
+    title: "This link is not whole",
+    text: "A part of it got lost on its way to you. Copy all of it once more, or ask for it again.",
+    actions: ["dismiss"],
+  },
   "no-room": {
     title: "This room does not exist, or it is full",
-    text: "A room lives while somebody is in it. Is the link whole? Ask for another, or open a room.",
+    text: "A room is there while somebody is in it. Ask whoever invited you, or open a room yourself.",
     actions: ["retry", "dismiss"],
   },
   "rooms-off": {
@@ -160,6 +173,16 @@ const NOTICES = {
     title: "That took too long",
     text: "The server lets nobody wait without end. You can start again.",
     actions: ["retry", "dismiss"],
+  },
+  "room-expired": {
+    title: "Your room was closed",
+    text: "Nobody came for so long that the server closed it. Its link leads nowhere now; open another room.",
+    actions: ["retry", "dismiss"],
+  },
+  "time-up": {
+    title: "The conversation's time was up",
+    text: "The server ends every conversation after some hours. You can start again.",
+    actions: ["dismiss"],
   },
   "too-fast": {
     title: "That was a little fast",
@@ -175,6 +198,29 @@ const NOTICES = {
     title: "Too many people are waiting",
     text: "Try again in a minute.",
     actions: ["retry", "dismiss"],
+  },
+  banned: {
+    title: "This server takes no one from your network just now",
+    text:
+      "People in several other networks reported somebody at your address within the last hour. It need " +
+      "not have been you. The server forgets it by itself, usually within an hour; then try again.",
+    actions: ["reconnect"],
+  },
+  draining: {
+    title: "The server is being replaced",
+    text: "It brings nobody together any more. Try again in a minute.",
+    actions: ["retry", "dismiss"],
+  },
+  "not-admitted": {
+    title: "This server is not open to everybody",
+    text: "It lets in those who have a token from whoever runs it. The page keeps it nowhere.",
+    actions: [],
+    asksToken: true,
+  },
+  reported: {
+    title: "You left and reported somebody",
+    text: "They are not told of it.",
+    actions: ["dismiss"],
   },
   "sealed-required": {
     title: "This page is older than its server",

@@ -1,53 +1,64 @@
 /**
- * What a person can see and decide about who else is there: the string to compare, and whether the partner
- * may learn this side's address. It lives beside the chat and says nothing in it.
+ * What a person can see and decide about who else is there: the string to compare, whether the partner may
+ * learn this side's address, and a report. It lives beside the chat and says nothing in it.
  * @module
  */
 
-import { element } from "./view.js";
+import { copyOf, element, part } from "./view.js";
 
 /** @typedef {import("../sdk/ginnel.js").Verification} Verification */
 /** @typedef {import("../sdk/protocol.js").Exposure} Exposure */
 /** @typedef {import("../sdk/protocol.js").Media} Media */
+/** @typedef {import("../sdk/protocol.js").Reason} Reason */
 /** @typedef {import("../sdk/session.js").Consent} Consent */
 /** @typedef {import("../sdk/session.js").Path} Path */
+/**
+ * @typedef {{ goDirect: () => void, differs: () => void, report: (why: Reason) => void }} Decisions
+ */
 
 export class Privacy {
-  #whole = element("privacy", HTMLElement);
-  #verify = element("verify", HTMLDetailsElement);
-  #path = element("path", HTMLDetailsElement);
-  #same = element("same", HTMLButtonElement);
-  #goDirect = element("go-direct", HTMLButtonElement);
-  /** @type {Media} */
-  #media = "video";
+  panel = copyOf("privacy-of");
+  #verify = part(this.panel, ".verify", HTMLDetailsElement);
+  #path = part(this.panel, ".path", HTMLDetailsElement);
+  #goDirect = part(this.panel, ".go-direct", HTMLButtonElement);
+  #media;
 
-  /** @param {{ goDirect: () => void, differs: () => void }} decisions */
-  constructor({ goDirect, differs }) {
-    this.#same.addEventListener("click", () => {
+  /**
+   * A partner is there.
+   * @param {string} name
+   * @param {{ media: Media, exposure: Exposure }} about
+   * @param {Decisions} decisions
+   */
+  constructor(name, { media, exposure }, { goDirect, differs, report }) {
+    this.#media = media;
+    this.panel.setAttribute("aria-label", name);
+    part(this.panel, ".who", HTMLElement).textContent = name;
+    this.#button(".same", () => {
       this.#verify.open = false;
       this.#verify.dataset.state = "verified";
-      say("verify-summary", "Compared: nobody is in between");
-      element("verify-actions", HTMLElement).hidden = true;
+      this.#say(".verify summary", "Compared: nobody is in between");
+      part(this.panel, ".verify .actions", HTMLElement).hidden = true;
+      part(this.#verify, "summary", HTMLElement).focus();
     });
-    element("differ", HTMLButtonElement).addEventListener("click", differs);
-    this.#goDirect.addEventListener("click", goDirect);
-  }
-
-  /** A partner is there. @param {Exposure} exposure @param {Media} media */
-  begin(exposure, media) {
-    this.#media = media;
-    this.#whole.hidden = false;
-    this.#verify.hidden = true;
-    this.#path.hidden = false;
-    this.#path.open = false;
+    this.#button(".differ", differs);
+    this.#button(".go-direct", () => {
+      part(this.#path, "summary", HTMLElement).focus();
+      goDirect();
+    });
+    const why = part(this.panel, ".why", HTMLSelectElement);
+    this.#button(".send-report", () => report(/** @type {Reason} */ (why.value)));
+    // Opening one closes another, which may move it out of sight.
+    for (const details of this.panel.querySelectorAll("details")) {
+      details.addEventListener("toggle", () => details.open && details.scrollIntoView({ block: "nearest" }));
+    }
     this.#goDirect.hidden = exposure !== "consent";
-    this.#goDirect.disabled = false;
     this.#showPathAs("hidden", "Your address is hidden", PATHS[exposure]);
   }
 
-  /** There is no partner any more. */
+  /** The partner is gone, and can still be reported. */
   end() {
-    this.#whole.hidden = true;
+    this.#verify.hidden = true;
+    this.#path.hidden = true;
   }
 
   /** @param {Verification} verification */
@@ -60,18 +71,18 @@ export class Privacy {
       item.append(picture, name);
       return item;
     });
-    element("signs", HTMLElement).replaceChildren(...items);
+    part(this.panel, ".signs", HTMLElement).replaceChildren(...items);
     this.#verify.hidden = false;
     this.#verify.open = false;
     this.#verify.dataset.state = invited ? "verified" : "open";
-    element("verify-actions", HTMLElement).hidden = invited;
-    say("verify-summary", invited ? "You both hold the invite link" : "Is nobody in between?");
-    say("verify-text", invited ? INVITED : COMPARE[this.#media === "text" ? "text" : "voice"]);
+    part(this.panel, ".verify .actions", HTMLElement).hidden = invited;
+    this.#say(".verify summary", invited ? "You both hold the invite link" : "Is nobody in between?");
+    this.#say(".verify p", invited ? INVITED : COMPARE[this.#media === "text" ? "text" : "voice"]);
   }
 
   /** @param {Consent} consent */
   showConsent({ own, partner }) {
-    this.#goDirect.disabled = own;
+    this.#goDirect.hidden = own;
     if (own && partner) this.#showPathAs("asked", "Connecting directly", PATHS.direct);
     else if (own) this.#showPathAs("asked", "You offered to connect directly", ASKED);
     else if (partner) {
@@ -82,22 +93,33 @@ export class Privacy {
 
   /** @param {Path} path */
   showPath(path) {
-    if (path !== "direct") return;
-    this.#goDirect.hidden = true;
-    this.#showPathAs("direct", "Connected directly", PATHS.direct);
+    if (path === "direct") {
+      this.#goDirect.hidden = true;
+      this.#showPathAs("direct", "Connected directly", PATHS.direct);
+    } else if (this.#path.dataset.state === "direct") {
+      // The way was lost again; what the partner has learned stays so.
+      this.#showPathAs("asked", "Connecting directly", PATHS.direct);
+    }
   }
 
   /** @param {string} state @param {string} summary @param {string} text */
   #showPathAs(state, summary, text) {
     this.#path.dataset.state = state;
-    say("path-summary", summary);
-    say("path-text", text);
+    this.#say(".path summary", summary);
+    // Who does not see it change is told.
+    if (state !== "hidden") element("aside", HTMLElement).textContent = summary;
+    this.#say(".path p", text);
   }
-}
 
-/** @param {string} id @param {string} text */
-function say(id, text) {
-  element(id, HTMLElement).textContent = text;
+  /** @param {string} selector @param {string} text */
+  #say(selector, text) {
+    part(this.panel, selector, HTMLElement).textContent = text;
+  }
+
+  /** @param {string} selector @param {() => void} action */
+  #button(selector, action) {
+    part(this.panel, selector, HTMLButtonElement).addEventListener("click", action);
+  }
 }
 
 const COMPARE = {

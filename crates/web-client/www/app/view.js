@@ -27,38 +27,80 @@ export function element(id, type) {
   return found;
 }
 
+/**
+ * A new copy of a template's only element.
+ * @param {string} id
+ */
+export function copyOf(id) {
+  const copy = document.importNode(element(id, HTMLTemplateElement).content, true).firstElementChild;
+  if (!(copy instanceof HTMLElement)) throw new Error(`the template #${id} is empty`);
+  return copy;
+}
+
+/**
+ * A part of such a copy, which must exist.
+ * @template {HTMLElement} T
+ * @param {HTMLElement} whole
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function part(whole, selector, type) {
+  const found = whole.querySelector(selector);
+  if (!(found instanceof type)) throw new Error(`the page has no ${selector}`);
+  return found;
+}
+
 export class View {
   #server = element("server", HTMLElement);
+  #work = element("work", HTMLProgressElement);
   #notice = element("notice", HTMLElement);
+  #admission = element("admission", HTMLFormElement);
+  #token = element("token", HTMLInputElement);
   #call = element("call", HTMLElement);
   #overlay = element("overlay", HTMLElement);
   #status = element("status", HTMLElement);
-  #remote = element("remote", HTMLVideoElement);
   #self = element("self", HTMLVideoElement);
-  #play = element("play", HTMLButtonElement);
   #link = element("link", HTMLInputElement);
   #copy = element("copy", HTMLButtonElement);
   #onAction;
   #invited = false;
-  #hasRooms = true;
+  #room_size = 2;
 
-  /** @param {(action: Action) => void} onAction a button of a notice was pressed */
-  constructor(onAction) {
+  /**
+   * @param {(action: Action) => void} onAction a button of a notice was pressed
+   * @param {(token: string) => void} onToken somebody has a token of admission
+   */
+  constructor(onAction, onToken) {
     this.#onAction = onAction;
-    this.#play.addEventListener("click", () => this.#tryPlay());
+    this.#admission.addEventListener("submit", (event) => {
+      event.preventDefault();
+      onToken(this.#token.value.trim());
+      this.#token.value = "";
+    });
     this.#copy.addEventListener("click", () => this.#copyLink());
     this.#link.addEventListener("focus", () => this.#link.select());
   }
 
-  /** @param {"open" | "connecting" | "lost"} state */
+  /** @param {"connecting" | "open" | "working" | "lost" | "refused"} state */
   showServer(state) {
-    this.#server.dataset.state = state;
     const words = {
-      open: "Server connected",
       connecting: "Connecting to the server",
+      open: "Server connected",
+      working: "The server is busy: a small task first",
       lost: "Server unreachable",
+      refused: "The server lets nobody in from here",
     };
-    this.#server.textContent = words[state];
+    this.#work.hidden = state !== "working";
+    this.#server.dataset.state = state === "refused" ? "lost" : state;
+    // Said once, not at each step of the work.
+    if (this.#server.textContent !== words[state]) this.#server.textContent = words[state];
+  }
+
+  /** @param {number} share how far the task is, from 0 to 1 */
+  showWork(share) {
+    this.showServer("working");
+    this.#work.value = share;
   }
 
   /**
@@ -81,14 +123,18 @@ export class View {
     element("wishes", HTMLElement).hidden = invited;
     element("decline", HTMLElement).hidden = !invited;
     this.#invited = invited;
-    this.offerRooms(this.#hasRooms);
-    this.clearRemote();
+    this.offerRooms(this.#room_size);
+    this.#rescueFocus();
   }
 
-  /** @param {boolean} hasRooms whether this server lets people open rooms */
-  offerRooms(hasRooms) {
-    this.#hasRooms = hasRooms;
-    for (const id of ["open", "open-hint"]) element(id, HTMLElement).hidden = this.#invited || !hasRooms;
+  /** @param {number} size how many a room may hold on this server; 0: it has none */
+  offerRooms(size) {
+    this.#room_size = size;
+    for (const id of ["open", "open-hint"]) element(id, HTMLElement).hidden = this.#invited || size === 0;
+    element("size-label", HTMLElement).hidden = size <= 2;
+    const choice = element("size", HTMLSelectElement);
+    const sizes = Array.from({ length: Math.max(size - 1, 1) }, (_, at) => new Option(String(at + 2)));
+    if (choice.length !== sizes.length) choice.replaceChildren(...sizes);
   }
 
   /** @param {Media} media @param {boolean} inRoom */
@@ -98,7 +144,13 @@ export class View {
     element("mute", HTMLElement).hidden = media === "text";
     element("camera", HTMLElement).hidden = media !== "video";
     element("next", HTMLElement).hidden = inRoom;
+    element("invite", HTMLElement).hidden = !inRoom || this.#room_size <= 2;
     this.#call.focus({ preventScroll: true });
+  }
+
+  /** @param {number} count how many partners are on the stage */
+  arrange(count) {
+    this.#call.dataset.partners = String(count);
   }
 
   /** @param {boolean} enabled whether there is a partner to leave for the next one */
@@ -117,6 +169,7 @@ export class View {
     element("room", HTMLElement).hidden = link === "";
     this.#link.value = link;
     this.#copy.textContent = "Copy link";
+    this.#rescueFocus();
   }
 
   /** @param {string} text @param {"good" | "busy" | "bad"} mood */
@@ -134,29 +187,9 @@ export class View {
     element("mute", HTMLButtonElement).disabled = local.audio === null;
   }
 
-  /** @param {MediaStream} stream */
-  showRemote(stream) {
-    if (this.#remote.srcObject !== stream) this.#remote.srcObject = stream;
-    this.#tryPlay();
-  }
-
-  /**
-   * What stands in for a picture that the partner does not send.
-   * @param {string} text empty: there is a picture
-   */
-  showRemoteOff(text) {
-    element("remote-off", HTMLElement).hidden = text === "";
-    element("remote-off-text", HTMLElement).textContent = text;
-  }
-
-  clearRemote() {
-    this.#play.hidden = true;
-    this.#remote.srcObject = null;
-    this.showRemoteOff("");
-  }
-
   /** @param {Notice} notice */
-  showNotice({ title, text, actions }) {
+  showNotice({ title, text, actions, asksToken = false }) {
+    this.#admission.hidden = !asksToken;
     element("notice-title", HTMLElement).textContent = title;
     element("notice-text", HTMLElement).textContent = text;
     const buttons = actions.map((action, at) => {
@@ -177,27 +210,57 @@ export class View {
     this.#notice.hidden = true;
   }
 
-  #tryPlay() {
-    this.#remote.play().then(
-      () => {
-        this.#play.hidden = true;
-      },
-      // A new partner's stream interrupts the old one's start: only a refusal needs the person's help.
-      (error) => {
-        this.#play.hidden = error?.name !== "NotAllowedError";
-      },
-    );
+  /** The link to the room was copied by the button below the stage. */
+  showCopied() {
+    say(part(element("invite", HTMLButtonElement), "span", HTMLElement), "Copied", "Copy link");
+  }
+
+  /** Puts a link where it can be pasted. @param {string} link @returns {Promise<boolean>} whether it could */
+  async copy(link) {
+    try {
+      await navigator.clipboard.writeText(link);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Who had the focus on something that is gone now, or can do nothing any more, has it where things go on:
+   * otherwise the next key would begin at the top of the page.
+   */
+  #rescueFocus() {
+    const active = document.activeElement;
+    const isLost = active === null || active === document.body || active.matches(":disabled");
+    if (!isLost && active.checkVisibility?.() !== false) return;
+    const again = element("again", HTMLButtonElement);
+    const start = element("start-title", HTMLElement);
+    const view = document.body.dataset.view === "start" ? start : this.#call;
+    (again.checkVisibility?.() ? again : view).focus({ preventScroll: true });
   }
 
   async #copyLink() {
-    try {
-      await navigator.clipboard.writeText(this.#link.value);
-      this.#copy.textContent = "Copied";
-    } catch {
-      this.#link.focus();
-      this.#copy.textContent = "Press Ctrl+C";
-    }
+    const isCopied = (await this.copy(this.#link.value)) || this.#copySelected();
+    say(this.#copy, isCopied ? "Copied" : "Copy it from the line", "Copy link");
   }
+
+  /** The old way, which works where browsers do not let a page at the clipboard. */
+  #copySelected() {
+    this.#link.focus();
+    this.#link.select();
+    return document.execCommand("copy");
+  }
+}
+
+/**
+ * A button answers, and says after a while again what it does.
+ * @param {HTMLElement} label
+ * @param {string} answer
+ * @param {string} usual
+ */
+function say(label, answer, usual) {
+  label.textContent = answer;
+  setTimeout(() => (label.textContent = usual), answer_ms);
 }
 
 /**
@@ -218,3 +281,6 @@ const START = {
   title: element("start-title", HTMLElement).textContent ?? "",
   text: element("start-text", HTMLElement).textContent ?? "",
 };
+
+/** How long a button shows that it has done what it does. */
+const answer_ms = 3_000;

@@ -10,7 +10,7 @@ export function utf8(text) {
   return new TextEncoder().encode(text);
 }
 
-/** @param {Bytes[]} parts @returns {Bytes} */
+/** @param {Uint8Array[]} parts @returns {Bytes} */
 export function concat(...parts) {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -1,23 +1,24 @@
 /**
  * What an ICE candidate may say before it leaves the browser, and which of the partner's are used: relayed
- * ones only, until both people have agreed to go direct. Pure functions. RFC 8839 §5.1 (the grammar of a
- * candidate).
+ * ones only, until both people have agreed to go direct; and none ever that leads to a service, or back to
+ * whoever asks. Pure functions. RFC 8839 §5.1 (the grammar of a candidate).
  * @module
  */
 
-import { candidate_chars_max } from "./limits.js";
+import { candidate_chars_max, candidate_port_min } from "./limits.js";
 
-/** Which candidates pass: relayed ones, or all but names. @typedef {"relay" | "direct"} Path */
+/** Which candidates pass: relayed ones, or others too. @typedef {"relay" | "direct"} Path */
 
 /**
  * The candidate as the partner may see it, or `null` if it must not leave the browser. The address it was
  * derived from is blanked, and what tells the kind of link is left out.
  * @param {RTCIceCandidateInit} candidate
  * @param {Path} path
+ * @param {boolean} [here] as for {@link candidateLine}
  * @returns {RTCIceCandidateInit | null}
  */
-export function outgoingCandidate(candidate, path) {
-  const line = candidateLine(candidate.candidate ?? "", path);
+export function outgoingCandidate(candidate, path, here) {
+  const line = candidateLine(candidate.candidate ?? "", path, here);
   return line === null ? null : { ...place(candidate), candidate: line };
 }
 
@@ -26,9 +27,10 @@ export function outgoingCandidate(candidate, path) {
  * reaches the ICE agent.
  * @param {unknown} value
  * @param {Path} path
+ * @param {boolean} [here] as for {@link candidateLine}
  * @returns {RTCIceCandidateInit | null}
  */
-export function incomingCandidate(value, path) {
+export function incomingCandidate(value, path, here) {
   if (typeof value !== "object" || value === null) return null;
   const candidate = /** @type {Record<string, unknown>} */ (value);
   const { candidate: text, sdpMid, sdpMLineIndex, usernameFragment } = candidate;
@@ -42,7 +44,7 @@ export function incomingCandidate(value, path) {
   ) {
     return null;
   }
-  const line = candidateLine(text, path);
+  const line = candidateLine(text, path, here);
   return line === null ? null : { ...place(/** @type {RTCIceCandidateInit} */ (candidate)), candidate: line };
 }
 
@@ -51,17 +53,20 @@ export function incomingCandidate(value, path) {
  * looked up by nobody but the browser's own mDNS: another one would tell a resolver, or a server, who asks.
  * @param {string} text
  * @param {Path} path
+ * @param {boolean} [here] the relay is on this machine, so a relayed address may be too
  * @returns {string | null}
  */
-export function candidateLine(text, path) {
+export function candidateLine(text, path, here = false) {
   if (text.length > candidate_chars_max) return null;
   const match = CANDIDATE.exec(text);
   if (match === null) return null;
   const [, foundation, component, transport, priority, address, port, type, rest] = match;
   if (!(path === "direct" ? TYPES : ["relay"]).includes(type)) return null;
-  const isHidden = type === "host" && MDNS_NAME.test(address);
-  if (!isHidden && !isAddress(address)) return null;
-  if (Number(port) < 1 || Number(port) > 65_535) return null;
+  const isHidden = type === "host" && HIDDEN_NAME.test(address);
+  // The relay itself sees to it that what goes through it ends at the partner.
+  const mayBeHere = type === "relay" && (path === "relay" || here);
+  if (!isHidden && !canHold(address, mayBeHere)) return null;
+  if (Number(port) < candidate_port_min || Number(port) > 65_535) return null;
   const kept = [];
   const words = rest.split(" ").filter((word) => word !== "");
   for (let at = 0; at + 1 < words.length; at += 2) {
@@ -90,17 +95,41 @@ function isAbsent(value) {
   return value === undefined || value === null;
 }
 
-/** @param {string} text */
-function isAddress(text) {
-  if (text.includes(":")) return /^[0-9a-f:.]{2,45}$/i.test(text);
+/**
+ * Can a partner be at this address? Private ones can hold one: two of one network meet by them. Loopback only
+ * leads back to whoever asks.
+ * @param {string} text
+ * @param {boolean} mayBeHere loopback passes too
+ */
+function canHold(text, mayBeHere) {
+  if (text.includes(":")) {
+    if (!/^[0-9a-f:.]{2,45}$/i.test(text)) return false;
+    if (text === "::1") return mayBeHere;
+    // Global unicast and unique local addresses: no mapped, link-local, multicast or reserved ones.
+    const first = Number.parseInt(text, 16);
+    return (first & 0xe000) === 0x2000 || (first & 0xfe00) === 0xfc00;
+  }
   const parts = text.split(".");
-  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
+    return false;
+  const [first, second] = parts.map(Number);
+  if (first === 127) return mayBeHere;
+  return first > 0 && first < 224 && !(first === 169 && second === 254);
+}
+
+/**
+ * Is the relay on this machine, as where everything is tried out?
+ * @param {string[]} urls of the relay
+ */
+export function isRelayHere(urls) {
+  return urls.length > 0 && urls.every((url) => /^turns?:(localhost|127\.|\[::1\])/.test(url));
 }
 
 const CANDIDATE =
   /^(?:a=)?candidate:([\w+/]{1,32}) ([12]) (udp) (\d{1,10}) (\S{2,64}) (\d{1,5}) typ (\w+)((?: \S+)*) *$/i;
 const TYPES = ["host", "srflx", "prflx", "relay"];
-const MDNS_NAME = /^[\w-]{1,63}\.local$/i;
+/** Browsers hide an address behind a UUID; other names are those of printers and the like. */
+const HIDDEN_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local$/i;
 const ICE_CHARS = /^[\w+/]{4,256}$/;
 /** All other extensions are dropped: `network-id` and `network-cost` tell the kind of link. */
 const KEPT_EXTENSIONS = new Set(["generation", "ufrag"]);

@@ -27,6 +27,7 @@ import { signs } from "./string.js";
 export class Courier extends Emitter {
   #role;
   #sealing;
+  #hasLinkSecret;
   /** What was sent, oldest first. @type {Frame[]} */
   #kept = [];
   #sent = 0;
@@ -52,6 +53,7 @@ export class Courier extends Emitter {
     const id = fromBase64url(session);
     if (id?.length !== session_bytes) throw new SealError("the server names no session");
     this.#role = role;
+    this.#hasLinkSecret = linkSecret !== null;
     this.#sealing = new Sealing(role, id, linkSecret ?? undefined);
   }
 
@@ -88,6 +90,11 @@ export class Courier extends Emitter {
   /** How many frames have arrived; told to the server when a lost connection is made again. */
   get received() {
     return this.#received;
+  }
+
+  /** Do the keys hold an invite link's secret, so that whoever opens anything has it too? */
+  get hasLinkSecret() {
+    return this.#hasLinkSecret;
   }
 
   /** The connection is lost: nothing is sent until {@link resume}. */

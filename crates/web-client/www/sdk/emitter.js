@@ -24,17 +24,34 @@ export class Emitter {
   }
 
   /**
+   * A listener that throws is its author's to mend: it is told where the page's other faults are, and
+   * whoever emitted goes on, as do the other listeners.
    * @protected
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {Events[Name]} value
    */
   emit(name, value) {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(value);
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(value);
+      } catch (error) {
+        report(error);
+      }
+    }
   }
 
   /** @protected Forgets every listener. */
   silence() {
     this.#listeners.clear();
   }
+}
+
+/**
+ * Browsers have a place for errors that nobody catches; elsewhere there is the console.
+ * @param {unknown} error
+ */
+export function report(error) {
+  if ("reportError" in globalThis) reportError(error);
+  else console.error(error);
 }

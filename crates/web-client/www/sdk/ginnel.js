@@ -6,18 +6,21 @@
  * const ginnel = new Ginnel();
  * ginnel.on("stream", ({ stream }) => { video.srcObject = stream; });
  * ginnel.on("text", ({ text }) => { log.append(text); });
- * ginnel.connect();
+ * ginnel.on("open", ({ resumed }) => {
+ *   if (!resumed) ginnel.find({ media: "video", tags: ["music"], langs: ["en"] });
+ * });
  * ginnel.setTracks({ audio, video });
- * ginnel.find({ media: "video", tags: ["music"], langs: ["en"] });
+ * ginnel.connect();
  * ```
  * @module
  */
 
 import { toBase64url } from "./bytes.js";
 import { Courier, parseInvitation } from "./courier.js";
-import { Emitter } from "./emitter.js";
+import { Emitter, report } from "./emitter.js";
 import { link_secret_bytes } from "./limits.js";
 import { stricter } from "./protocol.js";
+import { Requests } from "./requests.js";
 import { Session } from "./session.js";
 import { Signaling } from "./signaling.js";
 
@@ -43,10 +46,11 @@ import { Signaling } from "./signaling.js";
  *
  * | event | when |
  * | --- | --- |
- * | `open` | the server greeted us; again after a loss: `resumed` where we were, or `cut` sessions ended |
+ * | `open` | the server greeted us; after a loss: `resumed` where we were; `cut` calls ended, `kept` go on |
  * | `lost` | the server is gone; a call goes on, and its set-up when the server knows us again in time |
+ * | `work` | the server asks for a proof of work, which is being computed; `share`: how far, from 0 to 1 |
  * | `waiting` | we wait for a stranger; `bin` is about how many do |
- * | `room` | our room is open; whoever is to come needs the `invitation`, `CODE.SECRET` |
+ * | `room` | we are in a room, nobody else is yet; they need the `invitation`, `CODE.SECRET` |
  * | `matched` | there is a partner; `common` are the interests shared, `exposure`: who may see addresses |
  * | `verify` | the string to compare can be shown |
  * | `state` | how the connection to the partner does |
@@ -56,11 +60,12 @@ import { Signaling } from "./signaling.js";
  * | `text` | the partner wrote; plain text, never markup |
  * | `devices` | whether the partner's microphone and camera are on |
  * | `gone` | the session is over, by the partner or the server: `left`, `lost` or `ended` |
- * | `failed` | the session is over because it could not be carried on |
- * | `error` | the server refused something; the codes are stable |
+ * | `failed` | the session is over because it could not be carried on; others, and the room, go on |
+ * | `error` | the server refused something, of a `session` perhaps; the codes are stable |
  * @typedef {{
- *   open: { welcome: Welcome, resumed: boolean, cut: number },
- *   lost: { retry_ms: number, attempts: number }, waiting: { bin: number },
+ *   open: { welcome: Welcome, resumed: boolean, cut: number, kept: number },
+ *   lost: { retry_ms: number, attempts: number }, work: { bits: number, share: number },
+ *   waiting: { bin: number },
  *   room: { code: string, invitation: string },
  *   matched: { session: string, common: string[], relays: string[], exposure: Exposure },
  *   verify: Verification & { session: string }, state: { session: string, state: State },
@@ -68,10 +73,16 @@ import { Signaling } from "./signaling.js";
  *   stream: { session: string, stream: MediaStream }, text: { session: string, text: string },
  *   devices: Devices & { session: string }, gone: { session: string, why: string },
  *   failed: { session: string, code: string, text: string },
- *   error: { code: string, text: string, retry_ms?: number },
+ *   error: { code: string, text: string, session?: string, retry_ms?: number },
  * }} Events
  */
-/** @typedef {{ call: Session, courier: Courier, verification: Verification | null }} Partner */
+/**
+ * `isAlone`: the server knows nothing of this session any more, and the call goes on. `met`: in which session
+ * such a partner has met somebody since.
+ * @typedef {{
+ *   call: Session, courier: Courier, verification: Verification | null, isAlone: boolean, met: string,
+ * }} Partner
+ */
 
 /** @extends {Emitter<Events>} */
 export class Ginnel extends Emitter {
@@ -80,12 +91,17 @@ export class Ginnel extends Emitter {
   #exposure;
   /** By their session's identifier. @type {Map<string, Partner>} */
   #partners = new Map();
+  /** Of whoever came last. */
+  #lastSession = "";
+  /** Sessions that we have left and the server may not know of yet. @type {Set<string>} */
+  #left = new Set();
   /** What to come back with after a loss; each greeting brings another. */
   #resumeToken = "";
-  /** Of the room we are in. @type {Bytes | null} */
-  #linkSecret = null;
-  /** @type {Media} */
-  #media = "video";
+  #requests = new Requests();
+  /** What was looked for last, with which `next` goes on. @type {Want | undefined} */
+  #want;
+  /** Was the server told so that is there now? */
+  #knowsWant = true;
   /** @type {Tracks} */
   #tracks = {};
   /** @type {Devices} */
@@ -94,21 +110,34 @@ export class Ginnel extends Emitter {
   /**
    * `url`: the server's `/signal`, by default beside the page. `exposure`: who may learn this side's address,
    * by default what the server says; the stricter of both holds. `transports`: what may carry the signaling,
-   * in the order in which to try.
+   * in the order in which to try. `token`: what lets us in where the server asks for it, asked for at each
+   * greeting if it is a function.
+   * @throws {TypeError} for a `url` that is none, and for a word that is not listed here
    * @param {{
    *   url?: string | URL, exposure?: Exposure, transports?: import("./wire.js").Kind[],
+   *   token?: string | (() => string),
    * }} [options]
    */
-  constructor({ url = "/signal", exposure = "direct", transports = ["websocket", "webtransport"] } = {}) {
+  constructor({
+    url = "/signal",
+    exposure = "direct",
+    transports = ["websocket", "webtransport"],
+    token = "",
+  } = {}) {
     super();
+    if (!EXPOSURES.includes(exposure)) throw new TypeError(`exposure is ${exposure}`);
+    const unknown = transports.find((kind) => !KINDS_OF_WIRE.includes(kind));
+    if (unknown !== undefined) throw new TypeError(`no transport is called ${unknown}`);
     const signal = new URL(url, globalThis.location?.href);
     signal.protocol = signal.protocol.replace(/^ws/, "http");
     this.#exposure = exposure;
-    this.#signaling = new Signaling(signal, transports, () => this.#resume());
+    this.#signaling = new Signaling(signal, transports, () => this.#resume(), token);
     this.#signaling.on("open", (welcome) => this.#greet(welcome));
     this.#signaling.on("message", (message) => this.#receive(message));
+    this.#signaling.on("work", (work) => this.emit("work", work));
     this.#signaling.on("lost", (lost) => {
       for (const { courier } of this.#partners.values()) courier.pause();
+      this.#requests.lose();
       this.emit("lost", lost);
     });
   }
@@ -128,9 +157,7 @@ export class Ginnel extends Emitter {
    * @param {Want} want
    */
   find(want) {
-    this.#media = want.media;
-    this.#linkSecret = null;
-    return this.#signaling.send({ t: "find", want });
+    return this.#ask({ t: "find", want }, want.media, null);
   }
 
   /**
@@ -139,8 +166,9 @@ export class Ginnel extends Emitter {
    */
   next(want) {
     this.#endAll();
-    if (want) this.#media = want.media;
-    return this.#part({ t: "next", ...(want ? { want } : {}) });
+    const told = want ?? (this.#knowsWant ? undefined : this.#want);
+    if (told) [this.#want, this.#knowsWant] = [told, true];
+    return this.#part({ t: "next", ...(told ? { want: told } : {}) });
   }
 
   /**
@@ -149,21 +177,33 @@ export class Ginnel extends Emitter {
    * @param {{ size?: number }} [options] `size`: how many it holds, two by default
    */
   open(media, { size = 2 } = {}) {
-    this.#media = media;
-    this.#linkSecret = crypto.getRandomValues(new Uint8Array(link_secret_bytes));
-    return this.#signaling.send({ t: "open", size });
+    return this.#ask({ t: "open", size }, media, crypto.getRandomValues(new Uint8Array(link_secret_bytes)));
   }
 
   /**
-   * Enters a room.
+   * Enters a room. Where nobody else is there just now the `room` event says so.
    * @param {string} invitation what its `room` event brought: `CODE.SECRET`, or a code alone
    * @param {Media} media
    */
   join(invitation, media) {
     const parsed = parseInvitation(invitation);
-    this.#media = media;
-    this.#linkSecret = parsed?.secret ?? null;
-    return this.#signaling.send({ t: "join", room: parsed?.code ?? invitation });
+    if (parsed === null) {
+      // Not even a part of a secret is the server's business.
+      this.emit("error", { code: "bad-invitation", text: "the invitation is not whole" });
+      return false;
+    }
+    return this.#ask({ t: "join", room: parsed.code }, media, parsed.secret);
+  }
+
+  /**
+   * Tells the server that a partner did what they should not. It counts once, and after a conversation of 20
+   * seconds; when three different networks have reported one address within an hour, nobody from there is let
+   * in for a while. They are not told of it. It ends nothing: `leave` or `next` does.
+   * @param {import("./protocol.js").Reason} why
+   * @param {string} [session] default: the partner who came last, whether they are still there or not
+   */
+  report(why, session = this.#lastSession) {
+    return session !== "" && this.#signaling.send({ t: "report", session, why });
   }
 
   /** Stops waiting for a stranger. */
@@ -171,31 +211,52 @@ export class Ginnel extends Emitter {
     return this.#part({ t: "cancel" });
   }
 
-  /** Leaves the partner, and the room if there is one. */
-  leave() {
+  /**
+   * Leaves the partner, and the room if there is one.
+   * @param {string} [session] leaves only this partner, and stays in the room
+   */
+  leave(session) {
+    if (session !== undefined) return this.#leavePartner(session);
+    const partners = [...this.#partners.values()];
+    const isAlone = partners.length > 0 && partners.every((partner) => partner.isAlone);
     this.#endAll();
-    return this.#part({ t: "leave" });
+    return (isAlone && this.#requests.isNowhere) || this.#part({ t: "leave" });
   }
 
   /**
-   * Sends a text to the partner, past the server; in a larger room to everybody there.
+   * Sends a text to the partner, past the server; in a larger room to everybody who is connected, or to one.
    * @param {string} text
-   * @returns {boolean} whether it left, to everybody
+   * @param {string} [session] default: all
+   * @returns {boolean} whether it left; if not, nobody got it: it is empty, longer than 2,000 characters,
+   * nobody is connected, or one of them cannot take it now because there was too much
    */
-  sendText(text) {
-    const partners = [...this.#partners.values()];
-    return partners.length > 0 && partners.map(({ call }) => call.sendText(text)).every(Boolean);
+  sendText(text, session) {
+    const partners = session === undefined ? this.#partners.values() : [this.#partner(session)];
+    const calls = [...partners].flatMap((partner) => (partner?.call.isOpen ? [partner.call] : []));
+    if (calls.length === 0 || !calls.every((call) => call.canSendText(text))) return false;
+    return calls.map((call) => call.sendText(text)).every(Boolean);
   }
 
   /**
    * What is sent to this and every later partner. `null` stops a kind. The tracks stay the caller's to stop.
    * @param {Tracks} tracks
+   * @returns {Promise<void>} settled when all partners get it, or are gone
+   * @throws {TypeError} for a track of another kind; nothing was changed
    */
   async setTracks(tracks) {
+    for (const kind of KINDS) {
+      const given = tracks[kind]?.kind;
+      if (given !== undefined && given !== kind) throw new TypeError(`${kind} is a track of ${given}`);
+    }
     this.#tracks = { ...this.#tracks, ...tracks };
-    for (const { call } of [...this.#partners.values()]) {
-      if (tracks.audio !== undefined) await call.setTrack("audio", tracks.audio);
-      if (tracks.video !== undefined) await call.setTrack("video", tracks.video);
+    const changes = KINDS.flatMap((kind) => {
+      const track = tracks[kind];
+      if (track === undefined) return [];
+      return [...this.#partners.values()].map(({ call }) => call.setTrack(kind, track));
+    });
+    // One partner's browser may refuse, or be gone by then: the others are not to wait for it.
+    for (const change of await Promise.allSettled(changes)) {
+      if (change.status === "rejected") report(change.reason);
     }
   }
 
@@ -208,7 +269,7 @@ export class Ginnel extends Emitter {
   /**
    * Agrees that this partner may learn our address for a direct connection, if it agrees to the same. It
    * cannot be taken back in this session.
-   * @param {string} [session] default: the only one
+   * @param {string} [session] default: the one who came last
    * @returns {boolean} false where the server or this page allows no such thing, or it was done
    */
   goDirect(session) {
@@ -218,7 +279,7 @@ export class Ginnel extends Emitter {
   /**
    * What two people compare, by voice or over another channel, to know that nobody sits between them, the
    * operator included. `null` before a sealed message was opened.
-   * @param {string} [session] default: the only one
+   * @param {string} [session] default: the one who came last
    * @returns {Verification | null}
    */
   verify(session) {
@@ -240,7 +301,8 @@ export class Ginnel extends Emitter {
   /** @returns {import("./protocol.js").Resume | undefined} */
   #resume() {
     const token = this.#resumeToken;
-    const got = Object.fromEntries([...this.#partners].map(([id, { courier }]) => [id, courier.received]));
+    const known = [...this.#partners].filter(([, { isAlone }]) => !isAlone);
+    const got = Object.fromEntries(known.map(([id, { courier }]) => [id, courier.received]));
     return token === "" ? undefined : { token, got };
   }
 
@@ -248,11 +310,23 @@ export class Ginnel extends Emitter {
   #greet(welcome) {
     this.#resumeToken = welcome.resume ?? "";
     const got = welcome.got;
-    // Of those that the server knows no more it says so itself, but only if it knows us.
-    const cut = got ? 0 : this.#partners.size;
-    if (!got) this.#endAll();
-    for (const [id, { courier }] of this.#partners) courier.resume(got?.[id] ?? 0);
-    this.emit("open", { welcome, resumed: got !== undefined, cut });
+    const ended = got ? [] : this.#startAnew();
+    this.#left = new Set([...this.#left].filter((id) => got && id in got));
+    // Of the others the server says at once that they are gone, but only if it knows us.
+    for (const [id, { courier }] of this.#partners) if (got && id in got) courier.resume(got[id]);
+    const kept = [...this.#partners.values()].filter(({ isAlone }) => isAlone).length;
+    this.emit("open", { welcome, resumed: got !== undefined, cut: kept > 0 ? 0 : ended.length, kept });
+    // Where anything goes on it matters which sessions do not.
+    if (kept > 0) for (const session of ended) this.emit("gone", { session, why: "lost" });
+  }
+
+  /** The server does not know us: what needs it is over. @returns {string[]} the sessions that were */
+  #startAnew() {
+    this.#requests.startAnew();
+    this.#knowsWant = false;
+    const ended = [...this.#partners.keys()].filter((id) => !this.#goesOnAlone(id));
+    for (const id of ended) this.#end(id);
+    return ended;
   }
 
   /** @param {ServerMessage} message */
@@ -270,41 +344,78 @@ export class Ginnel extends Emitter {
         }
         break;
       case "gone":
+        // The partner's connection to the server broke, and perhaps no other.
+        if (message.why === "lost" && this.#goesOnAlone(message.session)) break;
+        if (message.why === "ended") this.#requests.leave();
         if (this.#end(message.session)) this.emit("gone", message);
         break;
       case "waiting":
+        this.#requests.wait();
         this.emit("waiting", message);
         break;
       case "room":
-        this.emit("room", { code: message.code, invitation: this.#invitation(message.code) });
+        this.#enterRoom(message.code);
+        break;
+      case "drain":
+        // Those who talk stay as long as the server does; the others go to whoever takes over.
+        if ([...this.#partners.values()].every(({ isAlone }) => isAlone)) {
+          this.#resumeToken = "";
+          this.#signaling.renew(message.after_ms);
+        }
         break;
       case "error":
-        if (this.#partners.size > 0 && LOST_MESSAGES.has(message.code)) {
-          for (const id of [...this.#partners.keys()]) this.#abandon(id, "payload-refused", message.text);
-        } else this.emit("error", message);
+        this.#refused(message);
         break;
       default:
     }
   }
 
+  /** @param {import("./protocol.js").ErrorMessage} message */
+  #refused(message) {
+    const { code, text, session, n, retry_ms } = message;
+    // We have left a session that was over already.
+    if (session !== undefined && n === undefined && this.#left.has(session) && CROSSINGS.has(code)) return;
+    if (session === undefined) this.#requests.refuse(code);
+    // We do nothing, says the server, and we talk.
+    if (code === "expired" && this.#hasCallAlone) return;
+    if (session !== undefined && n !== undefined) {
+      // Not passed on, so the partner would wait for it without end; or it crossed the session's end.
+      if (this.#partners.get(session)?.isAlone === false) this.#abandon(session, "payload-refused", text);
+    } else if (code === "too-fast" && session === undefined && this.#partners.size > 0) {
+      // One of ours is lost, whichever: a new connection makes up for it.
+      this.#signaling.replace(retry_ms ?? 0);
+    } else this.emit("error", message);
+  }
+
   /** @param {import("./protocol.js").Matched} matched */
   #meet(matched) {
     const id = matched.session;
+    if (this.#left.has(id)) {
+      this.#leaveOne(id);
+      return;
+    }
+    if (this.#partners.has(id)) return;
+    const { media, secret } = this.#requests.meet() ?? this.#lastTerms;
     const exposure = stricter(matched.exposure, this.#exposure);
     let courier, call;
     try {
-      courier = new Courier(matched, this.#linkSecret);
-      call = new Session(matched, this.#media, this.#tracks, exposure, courier);
+      courier = new Courier(matched, secret);
+      call = new Session(matched, media, this.#tracks, exposure, courier);
     } catch {
       this.#abandon(id, "payload-refused", "The browser does not understand where the relay is.");
       return;
     }
-    const partner = { call, courier, verification: null };
-    this.#end(id);
+    const partner = { call, courier, verification: null, isAlone: false, met: "" };
     this.#partners.set(id, partner);
+    this.#lastSession = id;
     this.#follow(id, partner);
     call.setDevices(this.#devices);
     const relays = matched.ice.flatMap(({ urls }) => urls);
+    for (const [other, { isAlone, call: alone, met }] of [...this.#partners]) {
+      if (!isAlone) continue;
+      alone.sayMet(id);
+      if (met === id) this.#replace(other);
+    }
     this.emit("matched", { session: id, common: matched.common, relays, exposure });
     // Whoever no longer wants a partner has left by now.
     if (this.#partners.get(id) !== partner) return;
@@ -318,7 +429,7 @@ export class Ginnel extends Emitter {
     courier.on("frame", (frame) => this.#signaling.send({ t: "seal", session, ...frame }));
     courier.on("body", (body) => (body.bye === true ? this.#partnerLeft(session) : call.handleBody(body)));
     courier.on("signs", (signs) => {
-      partner.verification = { signs, invited: this.#linkSecret !== null };
+      partner.verification = { signs, invited: courier.hasLinkSecret };
       this.emit("verify", { session, ...partner.verification });
     });
     courier.on("failed", (text) => this.#abandon(session, "seal-broken", text));
@@ -329,25 +440,81 @@ export class Ginnel extends Emitter {
     call.on("stream", (stream) => this.emit("stream", { session, stream }));
     call.on("text", (text) => this.emit("text", { session, text }));
     call.on("devices", (devices) => this.emit("devices", { session, ...devices }));
-    call.on("failed", ({ code, text }) => this.#abandon(session, code, text));
+    call.on("left", () => this.#partnerLeft(session));
+    call.on("replaced", (by) => {
+      partner.met = by;
+      if (partner.isAlone && this.#partners.has(by)) this.#replace(session);
+    });
+    call.on("failed", ({ code, text }) => {
+      if (!partner.isAlone) this.#abandon(session, code, text);
+      // Of such a call the server has said before that the partner is lost.
+      else if (this.#end(session)) this.emit("gone", { session, why: "lost" });
+    });
+  }
+
+  /**
+   * Keeps a call that needs no server, where the server has given it up. Whatever the partner's connection to
+   * the server does, it ends when the call's own connection fails, or when either of the two leaves.
+   * @param {string} session
+   */
+  #goesOnAlone(session) {
+    const partner = this.#partners.get(session);
+    if (!partner || !(partner.isAlone || partner.call.isDirect)) return false;
+    partner.isAlone = true;
+    this.#requests.endMeeting();
+    partner.courier.close();
+    partner.call.goAlone();
+    return true;
+  }
+
+  /** In a room the server has brought us together with the same partner again. @param {string} session */
+  #replace(session) {
+    this.#end(session);
+    this.emit("gone", { session, why: "lost" });
   }
 
   /** @param {string} session */
   #partnerLeft(session) {
-    this.#end(session);
-    if (this.#partners.size === 0) this.#part({ t: "leave" });
+    this.#leavePartner(session);
     this.emit("gone", { session, why: "left" });
   }
 
+  /** @param {string} session */
+  #leavePartner(session) {
+    const isAlone = this.#partners.get(session)?.isAlone === true;
+    this.#sayGoodbye(session);
+    return this.#end(session) && (isAlone || this.#leaveOne(session));
+  }
+
+  /** Where the server cannot tell a partner that we leave, the call itself may. @param {string} session */
+  #sayGoodbye(session) {
+    const partner = this.#partners.get(session);
+    if (partner && (partner.isAlone || !this.#signaling.isOpen)) partner.call.sayGoodbye();
+  }
+
   /**
+   * Ends this session, and no other.
    * @param {string} session
    * @param {string} code
    * @param {string} text
    */
   #abandon(session, code, text) {
+    this.#sayGoodbye(session);
     this.#end(session);
-    if (this.#partners.size === 0) this.#part({ t: "leave" });
+    this.#leaveOne(session);
     this.emit("failed", { session, code, text });
+  }
+
+  /**
+   * Tells the server that a session is over. Where that gets lost, it is said when the server speaks of the
+   * session again; who has no other comes back as somebody else.
+   * @param {string} session
+   */
+  #leaveOne(session) {
+    const sent = this.#signaling.send({ t: "leave", session });
+    if (!sent && this.#partners.size === 0) this.#resumeToken = "";
+    this.#left.add(session);
+    return sent;
   }
 
   /** @param {string} session */
@@ -355,36 +522,70 @@ export class Ginnel extends Emitter {
     const partner = this.#partners.get(session);
     partner?.call.close();
     partner?.courier.close();
-    return this.#partners.delete(session);
+    const isEnded = this.#partners.delete(session);
+    if (isEnded && this.#partners.size === 0) this.#requests.endMeeting();
+    return isEnded;
   }
 
   #endAll() {
-    for (const id of [...this.#partners.keys()]) this.#end(id);
+    for (const id of [...this.#partners.keys()]) {
+      this.#sayGoodbye(id);
+      this.#end(id);
+    }
+  }
+
+  /**
+   * Asks to be let in somewhere. Until the server has answered, nothing changes.
+   * @param {Extract<import("./protocol.js").ClientMessage, { t: "find" | "open" | "join" }>} message
+   * @param {Media} media
+   * @param {Bytes | null} secret
+   */
+  #ask(message, media, secret) {
+    // The server knows of no call, and would take us for somebody who is free.
+    if (this.#hasCallAlone) {
+      this.emit("error", { code: "bad-state", text: "a call goes on; leave it first" });
+      return false;
+    }
+    if (!this.#signaling.send(message)) return false;
+    if (message.t === "find") [this.#want, this.#knowsWant] = [message.want, true];
+    this.#requests.add(message.t, { media, secret });
+    return true;
+  }
+
+  get #hasCallAlone() {
+    return [...this.#partners.values()].some(({ isAlone }) => isAlone);
+  }
+
+  /** Whoever comes when we have just stopped waiting, or do not know any more that we did. */
+  get #lastTerms() {
+    return { media: this.#want?.media ?? "video", secret: null };
+  }
+
+  /** @param {string} code */
+  #enterRoom(code) {
+    const secret = this.#requests.enterRoom()?.secret ?? null;
+    this.emit("room", { code, invitation: secret === null ? code : `${code}.${toBase64url(secret)}` });
   }
 
   /**
    * Sends what gives up our place. Where that cannot be said, we come back as somebody else.
-   * @param {import("./protocol.js").ClientMessage} message
+   * @param {Extract<import("./protocol.js").ClientMessage, { t: "next" | "leave" | "cancel" }>} message
    */
   #part(message) {
     const sent = this.#signaling.send(message);
     if (!sent) this.#resumeToken = "";
-    if (message.t !== "cancel") this.#linkSecret = null;
+    this.#left.clear();
+    this.#requests.leave();
+    if (sent) this.#requests.add(message.t, this.#lastTerms);
     return sent;
-  }
-
-  /** @param {string} code */
-  #invitation(code) {
-    return this.#linkSecret === null ? code : `${code}.${toBase64url(this.#linkSecret)}`;
   }
 }
 
-/** The server did not pass a message on, so the partner would wait for it without end. */
-const LOST_MESSAGES = new Set([
-  "bad-counter",
-  "bad-message",
-  "bad-payload",
-  "sealed-required",
-  "too-fast",
-  "too-large",
-]);
+/** Answers to what was right when it was said. */
+const CROSSINGS = new Set(["bad-session", "bad-state"]);
+
+/** @type {Exposure[]} */
+const EXPOSURES = ["relay", "consent", "direct"];
+/** @type {import("./wire.js").Kind[]} */
+const KINDS_OF_WIRE = ["websocket", "webtransport"];
+const KINDS = /** @type {const} */ (["audio", "video"]);

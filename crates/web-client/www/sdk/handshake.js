@@ -11,7 +11,11 @@ import { concat, utf8 } from "./bytes.js";
 /** What one side brings, and sends: `pub` and `nonce`. @typedef {{ publicKey: Bytes, nonce: Bytes }} Share */
 /** @typedef {Share & { privateKey: CryptoKey }} OwnShare */
 /** @typedef {{ session: Bytes, commit: Bytes, caller: Share, callee: Share }} Transcript */
-/** @typedef {{ r2e: Bytes, e2r: Bytes, sas: Bytes, bind: Bytes }} Secrets */
+/**
+ * `r2e` seals what the caller sends, `e2r` what the callee does; `sas` is what people compare, and `bind`
+ * makes what each shows over the data channel.
+ * @typedef {{ r2e: Bytes, e2r: Bytes, sas: Bytes, bind: Bytes }} Secrets
+ */
 
 export const public_key_bytes = 65;
 export const nonce_bytes = 32;

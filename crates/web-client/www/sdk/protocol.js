@@ -12,18 +12,26 @@
  * @typedef {{ desc: Description } | { cand: RTCIceCandidateInit[] } | { direct: true }} Body
  */
 /** @typedef {{ token: string, got: Record<string, number> }} Resume */
+/** @typedef {{ seed: string, nonce: string }} Proof */
+/** Why somebody is reported. @typedef {"abuse" | "spam" | "minor" | "other"} Reason */
 /**
- * @typedef {{ t: "hello", v: 1, resume?: Resume }
+ * @typedef {{ t: "hello", v: 1, resume?: Resume, token?: string, proof?: Proof }
  *   | { t: "find", want: Want }
  *   | { t: "next", want?: Want }
  *   | { t: "open", size?: number }
  *   | { t: "join", room: string }
  *   | { t: "seal", session: string, n: number, body: string }
- *   | { t: "leave" }
+ *   | { t: "report", session: string, why: Reason }
+ *   | { t: "leave", session?: string }
  *   | { t: "cancel" }} ClientMessage
  */
 /** Who may learn whose address, from strict to lax. @typedef {"relay" | "consent" | "direct"} Exposure */
-/** @typedef {{ exposure: Exposure, require_sealed: boolean, rooms: boolean, retention_s: number }} Policy */
+/**
+ * @typedef {{
+ *   exposure: Exposure, room_exposure: Exposure, require_sealed: boolean, rooms: boolean, room_size: number,
+ *   resume_s: number, retention_s: number,
+ * }} Policy
+ */
 /**
  * `got` is there where the server knew us again: the last frame that arrived of us in each session.
  * @typedef {{
@@ -40,11 +48,22 @@
 /** @typedef {{ t: "seal", session: string, n: number, body: string }} Seal */
 /** Never used: what is not sealed ends the session. @typedef {{ t: "plain", session: string }} Plain */
 /** @typedef {{ t: "gone", session: string, why: string }} Gone */
-/** @typedef {{ t: "error", code: string, text: string, retry_ms?: number, fatal?: boolean }} ErrorMessage */
 /**
- * @typedef {Welcome | Matched | Seal | Plain | Gone | ErrorMessage
+ * Work that is asked for before `welcome`.
+ * @typedef {{ t: "challenge", bits: number, seed: string }} Challenge
+ */
+/**
+ * `session` and `n`: which message of ours it answers, if it is one of a session's; `n`, if a payload.
+ * @typedef {{
+ *   t: "error", code: string, text: string, session?: string, n?: number, retry_ms?: number,
+ *   fatal?: boolean,
+ * }} ErrorMessage
+ */
+/**
+ * @typedef {Welcome | Challenge | Matched | Seal | Plain | Gone | ErrorMessage
  *   | { t: "waiting", bin: number }
- *   | { t: "room", code: string }} ServerMessage
+ *   | { t: "room", code: string }
+ *   | { t: "drain", after_ms: number }} ServerMessage
  */
 
 /** The WebSocket subprotocol. */
@@ -118,6 +137,8 @@ const STRICTNESS = { direct: 0, consent: 1, relay: 2 };
 /** @type {Record<ServerMessage["t"], Record<string, (value: unknown) => boolean>>} */
 const SHAPES = {
   welcome: { v: isNumber, policy: isObject, limits: isObject },
+  challenge: { bits: isNumber, seed: isText },
+  drain: { after_ms: isNumber },
   waiting: { bin: isNumber },
   room: { code: isText },
   matched: {

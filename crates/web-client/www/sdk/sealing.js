@@ -12,8 +12,10 @@ import * as handshake from "./handshake.js";
 /** @typedef {import("./handshake.js").OwnShare} OwnShare */
 /** @typedef {import("./handshake.js").Share} Share */
 /** @typedef {"caller" | "callee"} Role */
-/** `send` goes to the partner as it is; `body` is what the partner sealed, if it was a sealed message. */
-/** @typedef {{ send: Bytes | null, body: Record<string, unknown> | null }} Step */
+/**
+ * `send` goes to the partner as it is; `body` is what the partner sealed, if it was a sealed message.
+ * @typedef {{ send: Bytes | null, body: Record<string, unknown> | null }} Step
+ */
 
 /** The sealing was broken, or cannot go on. `message` is for a person. */
 export class SealError extends Error {}

@@ -5,9 +5,10 @@
  * @module
  */
 
-import { incomingCandidate, outgoingCandidate } from "./candidates.js";
+import { incomingCandidate, isRelayHere, outgoingCandidate } from "./candidates.js";
+import { Channel } from "./channel.js";
 import { Emitter } from "./emitter.js";
-import { GateError, fingerprints, gate, tellsWhoSpeaks } from "./gate.js";
+import { Aliases, GateError, fingerprints, gate, tellsWhoSpeaks } from "./gate.js";
 import * as limits from "./limits.js";
 import { parseDescription } from "./protocol.js";
 
@@ -19,17 +20,15 @@ import { parseDescription } from "./protocol.js";
 /** @typedef {"connecting" | "connected" | "interrupted"} State */
 /** @typedef {"relay-unreachable" | "media-lost" | "payload-refused" | "not-your-partner"} Failure */
 /** Who has agreed to show the other an address. @typedef {{ own: boolean, partner: boolean }} Consent */
-/**
- * What is shown over the data channel.
- * @typedef {Pick<import("./courier.js").Courier, "proof" | "isPartnersProof">} Prover
- */
-/** @typedef {{ microphone: boolean, camera: boolean }} Devices */
+/** @typedef {import("./channel.js").Devices} Devices */
+/** @typedef {import("./channel.js").Prover} Prover */
 /** What is sent. @typedef {{ audio?: MediaStreamTrack | null, video?: MediaStreamTrack | null }} Tracks */
 /**
- * `failed` is the last event of a session; it has been closed.
+ * `failed` is the last event of a session; it has been closed. `left`: the partner says goodbye;
+ * `replaced`: it has met somebody in another session, perhaps us.
  * @typedef {{
  *   body: Body, state: State, stream: MediaStream, text: string, devices: Devices, consent: Consent,
- *   path: Path,
+ *   path: Path, left: null, replaced: string,
  *   failed: { code: Failure, text: string },
  * }} Events
  */
@@ -53,19 +52,31 @@ export class Session extends Emitter {
   #makingOffer = false;
   #ignoredOffer = false;
   #closed = false;
+  /** @type {() => void} */
+  #settle = () => {};
+  /** @type {Promise<void>} */
+  #end = new Promise((settle) => (this.#settle = settle));
   #wasConnected = false;
+  /** Nothing gets to the partner any more but by this call. */
+  #isAlone = false;
   #exposure;
-  #prover;
   /** @type {RTCConfiguration} */
   #configuration;
+  /** Where the relay is, while it is kept out of a direct call. @type {RTCIceServer[] | null} */
+  #withheld = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #directTimer;
   /** Which candidates pass now, both ways. @type {Path} */
   #allowed;
+  /** The relay is on this machine. */
+  #here;
+  #aliases = new Aliases();
   /** Which way the packets take. @type {Path | null} */
   #path = null;
+  /** How often it was asked for unbidden. */
+  #pathAsks = 0;
   /** @type {Consent} */
   #consent = { own: false, partner: false };
-  /** We have shown that we hold this session's keys. */
-  #hasShown = false;
   /** The partner has shown that it holds this session's keys. */
   #proven = false;
   /** ICE is being restarted, once for every interruption. */
@@ -73,6 +84,7 @@ export class Session extends Emitter {
   /** Of the last description sent. */
   #sentCandidates = 0;
   #hasCandidate = false;
+  /** Since the last description received. */
   #receivedCandidates = 0;
   /** @type {RTCIceCandidateInit[]} */
   #batch = [];
@@ -83,12 +95,7 @@ export class Session extends Emitter {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #proofTimer;
   #inbox = Promise.resolve();
-  #channelInbox = Promise.resolve();
   #inboxMessages = 0;
-  #textBudget = limits.text_burst_max;
-  #textBudgetAt_ms = performance.now();
-  /** @type {Devices} */
-  #devices = { microphone: false, camera: false };
 
   /**
    * Call {@link start} once the listeners are in place.
@@ -103,20 +110,23 @@ export class Session extends Emitter {
     this.#polite = matched.role === "callee";
     this.#media = media;
     this.#exposure = exposure;
-    this.#prover = prover;
     this.#allowed = exposure === "direct" ? "direct" : "relay";
+    this.#here = isRelayHere(matched.ice.flatMap(({ urls }) => urls));
     this.#local = new Map([
       ["audio", audio],
       ["video", video],
     ]);
+    // Asked for an address, a relay gives one at once; where a direct way is found it would be for nothing.
+    if (exposure === "direct") this.#withheld = matched.ice;
     this.#configuration = {
-      iceServers: matched.ice,
+      iceServers: exposure === "direct" ? stunServers(matched.ice) : matched.ice,
       iceTransportPolicy: exposure === "direct" ? "all" : "relay",
       bundlePolicy: "max-bundle",
     };
     this.#pc = new RTCPeerConnection(this.#configuration);
     // Agreed on by its number, so that both sides can use it without a negotiation of its own.
-    this.#channel = this.#pc.createDataChannel("text", { negotiated: true, id: 0 });
+    const channel = this.#pc.createDataChannel("text", { negotiated: true, id: 0 });
+    this.#channel = new Channel(channel, prover, () => this.#isPartnersCertificate());
     this.#listen();
   }
 
@@ -127,6 +137,7 @@ export class Session extends Emitter {
       () => this.#fail("relay-unreachable", "no connection in time"),
       limits.connect_ms_max,
     );
+    if (this.#withheld) this.#directTimer = setTimeout(() => this.#useRelay(), limits.direct_ms_max);
     if (this.#polite) return;
     this.#attachTracks();
     this.#started = true;
@@ -163,21 +174,31 @@ export class Session extends Emitter {
    * @returns {boolean} false where it is empty, too long, or cannot be sent now
    */
   sendText(text) {
-    if (text === "" || text.length > limits.text_chars_max) return false;
-    return this.#sendOnChannel({ text });
+    return this.#channel.sendText(text);
+  }
+
+  /** @param {string} text @returns {boolean} whether it could be sent now */
+  canSendText(text) {
+    return this.#channel.canSendText(text);
+  }
+
+  /** Can the partner be written to at all? */
+  get isOpen() {
+    return this.#channel.isOpen;
   }
 
   /**
    * Replaces what is sent, or stops sending it with `null`, without a new negotiation where the kind was sent
-   * before.
+   * before. It settles with the session at the latest, which some browsers' `replaceTrack` does not.
    * @param {"audio" | "video"} kind
    * @param {MediaStreamTrack | null} track
    */
   async setTrack(kind, track) {
+    if (this.#closed) return;
     this.#local.set(kind, track);
     const sender = this.#senders.get(kind);
-    if (sender) await sender.replaceTrack(track);
-    else if (track && this.#started && !this.#closed) this.#attachTracks();
+    if (sender) await Promise.race([sender.replaceTrack(track), this.#end]);
+    else if (track && this.#started) this.#attachTracks();
   }
 
   /**
@@ -186,7 +207,7 @@ export class Session extends Emitter {
    * @returns {boolean} false where the exposure allows no such thing, or it was done
    */
   goDirect() {
-    if (this.#exposure !== "consent" || this.#consent.own || this.#closed) return false;
+    if (this.#exposure !== "consent" || this.#consent.own || this.#closed || this.#isAlone) return false;
     this.emit("body", { direct: true });
     this.#agree({ ...this.#consent, own: true });
     return true;
@@ -197,18 +218,39 @@ export class Session extends Emitter {
    * @param {Devices} devices
    */
   setDevices(devices) {
-    this.#devices = devices;
-    this.#sendOnChannel({ devices });
+    this.#channel.setDevices(devices);
+  }
+
+  /** Does it need nobody else to go on? */
+  get isDirect() {
+    return this.isOpen && this.#pc.connectionState === "connected" && this.#path === "direct";
+  }
+
+  /** From here on there is no way to the partner but this call: it ends with it, and cannot be mended. */
+  goAlone() {
+    this.#isAlone = true;
+  }
+
+  /** Tells the partner over the call itself that it ends, where nobody else can. */
+  sayGoodbye() {
+    this.#channel.sayGoodbye();
+  }
+
+  /** Tells the partner by the call itself in which session we have met somebody. @param {string} session */
+  sayMet(session) {
+    this.#channel.sayMet(session);
   }
 
   /** Ends the call on this side and frees everything. The tracks belong to the page and go on. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#settle();
     this.silence();
     clearTimeout(this.#batchTimer);
     clearTimeout(this.#stateTimer);
     clearTimeout(this.#proofTimer);
+    clearTimeout(this.#directTimer);
     for (const track of this.#remote.getTracks()) {
       track.stop();
       this.#remote.removeTrack(track);
@@ -220,7 +262,7 @@ export class Session extends Emitter {
   #listen() {
     const pc = this.#pc;
     pc.addEventListener("negotiationneeded", () => {
-      if (this.#started) void this.#offer();
+      if (this.#started && !this.#isAlone) void this.#offer();
     });
     pc.addEventListener("icecandidate", ({ candidate }) => this.#collect(candidate));
     pc.addEventListener("icegatheringstatechange", () => {
@@ -235,8 +277,12 @@ export class Session extends Emitter {
       this.#remote.addTrack(track);
       if (this.#proven) this.emit("stream", this.#remote);
     });
-    this.#channel.addEventListener("open", () => void this.#prove());
-    this.#channel.addEventListener("message", ({ data }) => this.#receiveOnChannel(data));
+    this.#channel.on("proven", (isPartner) => this.#acceptProof(isPartner));
+    this.#channel.on("text", (text) => this.emit("text", text));
+    this.#channel.on("devices", (devices) => this.emit("devices", devices));
+    this.#channel.on("left", () => this.emit("left", null));
+    this.#channel.on("replaced", (session) => this.emit("replaced", session));
+    this.#channel.on("closed", () => this.#isAlone && this.emit("left", null));
     pc.addEventListener("iceconnectionstatechange", () => void this.#tellPath());
   }
 
@@ -276,8 +322,8 @@ export class Session extends Emitter {
     if (this.#closed || !description || (description.type !== "offer" && description.type !== "answer"))
       return;
     this.#flush();
-    const sdp = gate(description.sdp, this.#allowed);
-    this.#sentCandidates = sdp.split("\r\na=candidate:").length - 1;
+    const sdp = gate(description.sdp, this.#allowed, this.#aliases, this.#here);
+    this.#sentCandidates = candidatesIn(sdp);
     this.emit("body", { desc: { type: description.type, sdp } });
   }
 
@@ -285,11 +331,14 @@ export class Session extends Emitter {
   async #acceptDescription(value) {
     const description = parseDescription(value);
     if (description === null) throw new GateError("it is not a session description");
-    const sdp = gate(description.sdp, this.#allowed);
+    const sdp = gate(description.sdp, this.#allowed, this.#aliases, this.#here);
+    this.#receivedCandidates = candidatesIn(sdp);
     const isOffer = description.type === "offer";
     const collides = isOffer && (this.#makingOffer || this.#pc.signalingState !== "stable");
     this.#ignoredOffer = !this.#polite && collides;
     if (this.#ignoredOffer) return;
+    // The caller has found no direct way.
+    if (isOffer && this.#started) this.#admitRelay();
     // Tracks added now join the offered sections; added later they would ask for sections of their own.
     if (isOffer && !this.#started) this.#attachTracks();
     await this.#pc.setRemoteDescription({ type: description.type, sdp });
@@ -302,13 +351,12 @@ export class Session extends Emitter {
 
   /** @param {unknown} value */
   async #acceptCandidates(value) {
-    if (!Array.isArray(value) || value.length > limits.session_candidates_max) {
-      throw new GateError("it is not a list of candidates");
-    }
+    if (!Array.isArray(value)) throw new GateError("it is not a list of candidates");
     this.#receivedCandidates += value.length;
-    if (this.#receivedCandidates > limits.session_candidates_max)
+    if (this.#receivedCandidates > limits.description_candidates_max) {
       throw new GateError("it has too many candidates");
-    for (const candidate of value.map((each) => incomingCandidate(each, this.#allowed))) {
+    }
+    for (const candidate of value.map((each) => incomingCandidate(each, this.#allowed, this.#here))) {
       if (candidate === null) continue;
       // A candidate of an offer that was ignored, or of a generation that is over, fits nothing: not an
       // error.
@@ -318,7 +366,7 @@ export class Session extends Emitter {
 
   /** @param {RTCIceCandidate | null} candidate */
   #collect(candidate) {
-    const outgoing = candidate && outgoingCandidate(candidate.toJSON(), this.#allowed);
+    const outgoing = candidate && outgoingCandidate(candidate.toJSON(), this.#allowed, this.#here);
     if (!outgoing || this.#closed || this.#sentCandidates >= limits.description_candidates_max) return;
     this.#hasCandidate = true;
     const pause_ms = this.#sentCandidates === 0 ? limits.batch_first_ms : limits.batch_ms;
@@ -338,15 +386,18 @@ export class Session extends Emitter {
     if (this.#closed) return;
     if (state === "connected") {
       clearTimeout(this.#stateTimer);
+      clearTimeout(this.#directTimer);
       this.#wasConnected = true;
       this.#restarted = false;
       if (this.#proven) this.emit("state", "connected");
       else this.#awaitProof();
     } else if (state === "failed" && this.#isReached()) {
       this.#fail("not-your-partner", "the other end has another certificate than your partner");
+    } else if (state === "failed" && !this.#wasConnected && this.#withheld) {
+      this.#useRelay();
     } else if (state === "failed" && !this.#wasConnected) {
       this.#fail("relay-unreachable", "no path through the relay");
-    } else if (state === "failed" && this.#restarted) {
+    } else if (state === "failed" && (this.#restarted || this.#isAlone)) {
       this.#fail("media-lost", "the connection did not come back");
     } else if ((state === "failed" || state === "disconnected") && !this.#restarted) {
       this.emit("state", "interrupted");
@@ -360,15 +411,6 @@ export class Session extends Emitter {
     return ["connected", "completed"].includes(this.#pc.iceConnectionState);
   }
 
-  /** Shows that this end of the data channel holds the session's keys, before it says anything else. */
-  async #prove() {
-    const proof = await this.#prover.proof();
-    if (this.#closed || this.#channel.readyState !== "open") return;
-    this.#channel.send(JSON.stringify({ proof }));
-    this.#hasShown = true;
-    this.setDevices(this.#devices);
-  }
-
   #awaitProof() {
     this.#proofTimer ??= setTimeout(
       () => this.#fail("not-your-partner", "it did not show in time that it is your partner"),
@@ -376,11 +418,9 @@ export class Session extends Emitter {
     );
   }
 
-  /** @param {unknown} proof */
-  async #acceptProof(proof) {
-    const isPartner = await this.#prover.isPartnersProof(proof);
-    if (this.#closed) return;
-    if (!isPartner || !(await this.#isPartnersCertificate())) {
+  /** @param {boolean} isPartner */
+  #acceptProof(isPartner) {
+    if (!isPartner) {
       this.#fail("not-your-partner", "the other end of the connection is not your partner");
       return;
     }
@@ -418,6 +458,7 @@ export class Session extends Emitter {
     this.#allowed = "direct";
     this.#configuration = { ...this.#configuration, iceTransportPolicy: "all" };
     this.#pc.setConfiguration(this.#configuration);
+    this.#awaitPath();
     // One side is enough, and both at once would collide.
     if (!this.#polite) this.#pc.restartIce();
   }
@@ -432,6 +473,18 @@ export class Session extends Emitter {
     });
   }
 
+  /**
+   * Firefox tells nothing when the packets go directly at last; and now and then Chromium keeps to the relay
+   * on the one side while the other side has a direct way, or goes back to it. Another restart mends that.
+   */
+  #awaitPath() {
+    if (this.#closed || this.#path === "direct" || this.#pathAsks === limits.path_asks_max) return;
+    this.#pathAsks += 1;
+    if (this.#pathAsks === limits.path_asks_again) this.#pc.restartIce();
+    void this.#tellPath();
+    setTimeout(() => this.#awaitPath(), limits.figures_ms_max);
+  }
+
   async #tellPath() {
     if (this.#closed || !this.#proven) return;
     /** @type {any[]} */
@@ -444,13 +497,33 @@ export class Session extends Emitter {
     const ends = stats.filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId);
     const path = ends.some(({ candidateType }) => candidateType === "relay") ? "relay" : "direct";
     if (path === this.#path) return;
+    const isLost = this.#path === "direct" && this.#consent.own && this.#consent.partner;
     this.#path = path;
     this.emit("path", path);
+    if (isLost) this.#awaitPath();
+  }
+
+  /** There is no direct way, it seems: both sides try the relay too, and the caller says so. */
+  #useRelay() {
+    this.#admitRelay();
+    if (!this.#polite) this.#pc.restartIce();
+  }
+
+  /** Lets the relay in from the next gathering on, unless the two are connected without. */
+  #admitRelay() {
+    if (!this.#withheld || this.#closed || this.#pc.connectionState === "connected") return;
+    clearTimeout(this.#directTimer);
+    this.#configuration = { ...this.#configuration, iceServers: this.#withheld };
+    this.#withheld = null;
+    this.#pc.setConfiguration(this.#configuration);
   }
 
   #restart() {
     this.#restarted = true;
-    this.#pc.restartIce();
+    if (!this.#isAlone) {
+      this.#admitRelay();
+      this.#pc.restartIce();
+    }
     this.#stateTimer = setTimeout(
       () => this.#fail("media-lost", "the connection did not come back"),
       limits.restart_ms_max,
@@ -473,45 +546,23 @@ export class Session extends Emitter {
     this.emit("failed", { code, text });
     this.close();
   }
+}
 
-  /** @param {{ text: string } | { devices: Devices }} message */
-  #sendOnChannel(message) {
-    const channel = this.#channel;
-    if (!this.#hasShown) return false;
-    if (channel.readyState !== "open" || channel.bufferedAmount > limits.text_buffered_bytes_max)
-      return false;
-    channel.send(JSON.stringify(message));
-    return true;
-  }
+/**
+ * Who tells a browser what its address looks like from outside: the same servers, without their relay. RFC
+ * 7064.
+ * @param {RTCIceServer[]} servers
+ * @returns {RTCIceServer[]}
+ */
+export function stunServers(servers) {
+  const urls = servers.flatMap((server) => server.urls).map((url) => TURN_OVER_UDP.exec(url)?.[1]);
+  const found = [...new Set(urls)].filter((host) => host !== undefined).map((host) => `stun:${host}`);
+  return found.length > 0 ? [{ urls: found }] : [];
+}
 
-  /** @param {unknown} data */
-  #receiveOnChannel(data) {
-    const now_ms = performance.now();
-    const grown = ((now_ms - this.#textBudgetAt_ms) / 1_000) * limits.text_per_s_max;
-    this.#textBudget = Math.min(limits.text_burst_max, this.#textBudget + grown) - 1;
-    this.#textBudgetAt_ms = now_ms;
-    if (this.#textBudget < 0 || typeof data !== "string" || data.length > limits.text_chars_max * 8) return;
-    this.#channelInbox = this.#channelInbox.then(() => this.#handleOnChannel(data));
-  }
-
-  /** @param {string} data */
-  async #handleOnChannel(data) {
-    let message;
-    try {
-      message = JSON.parse(data);
-    } catch {
-      return;
-    }
-    // The first thing the partner says is who it is.
-    if (!this.#proven) return await this.#acceptProof(message?.proof);
-    if (this.#closed) return;
-    if (typeof message?.text === "string" && message.text !== "") {
-      this.emit("text", message.text.slice(0, limits.text_chars_max));
-    } else if (typeof message?.devices === "object" && message.devices !== null) {
-      const { microphone, camera } = message.devices;
-      this.emit("devices", { microphone: microphone === true, camera: camera === true });
-    }
-  }
+/** How many candidates a description that has passed the gate holds. @param {string} sdp */
+function candidatesIn(sdp) {
+  return sdp.split("\r\na=candidate:").length - 1;
 }
 
 /**
@@ -528,3 +579,5 @@ function hideWhoSpeaks(transceiver) {
   for (const extension of extensions) if (tellsWhoSpeaks(extension.uri)) extension.direction = "stopped";
   setHeaderExtensionsToNegotiate.call(transceiver, extensions);
 }
+
+const TURN_OVER_UDP = /^turn:([^?]+)(?:\?transport=udp)?$/;

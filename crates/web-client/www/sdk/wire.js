@@ -4,7 +4,8 @@
  * @module
  */
 
-import { frame_bytes_max } from "./limits.js";
+import { concat, utf8 } from "./bytes.js";
+import { frame_bytes_max, transports_ms_max } from "./limits.js";
 import { SUBPROTOCOL } from "./protocol.js";
 
 /** @typedef {"websocket" | "webtransport"} Kind */
@@ -21,8 +22,8 @@ import { SUBPROTOCOL } from "./protocol.js";
  */
 export function usableKinds(kinds, url) {
   // WebTransport is always encrypted, and has the port of HTTPS.
-  const has_web_transport = url.protocol === "https:" && "WebTransport" in globalThis;
-  return kinds.filter((kind) => kind === "websocket" || has_web_transport);
+  const hasWebTransport = url.protocol === "https:" && "WebTransport" in globalThis;
+  return kinds.filter((kind) => kind === "websocket" || hasWebTransport);
 }
 
 /**
@@ -33,7 +34,7 @@ export function usableKinds(kinds, url) {
  * @returns {Wire}
  */
 export function openWire(kind, url, listener) {
-  return kind === "websocket" ? new Socket(url, listener) : new Session(url, listener);
+  return kind === "websocket" ? new Socket(url, listener) : new Stream(url, listener);
 }
 
 /** @implements {Wire} */
@@ -43,9 +44,9 @@ class Socket {
 
   /** @param {URL} url @param {Listener} listener */
   constructor(url, listener) {
-    const socket_url = new URL(url);
-    socket_url.protocol = url.protocol.replace("http", "ws");
-    this.#socket = new WebSocket(socket_url, SUBPROTOCOL);
+    const socketUrl = new URL(url);
+    socketUrl.protocol = url.protocol.replace("http", "ws");
+    this.#socket = new WebSocket(socketUrl, SUBPROTOCOL);
     this.#socket.addEventListener("open", () => listener.opened());
     this.#socket.addEventListener("close", () => listener.closed());
     this.#socket.addEventListener("message", ({ data }) => typeof data === "string" && listener.text(data));
@@ -64,9 +65,9 @@ class Socket {
 }
 
 /** @implements {Wire} */
-class Session {
+class Stream {
   #listener;
-  #is_closed = false;
+  #isClosed = false;
   /** @type {WebTransport | null} */
   #transport = null;
   /** @type {WritableStreamDefaultWriter<Uint8Array> | null} */
@@ -81,15 +82,15 @@ class Session {
 
   /** @param {string} text */
   send(text) {
-    if (this.#writer === null || this.#is_closed) return false;
+    if (this.#writer === null || this.#isClosed) return false;
     // A stream that takes no more has ended, which the reader notices.
     this.#writer.write(frame(text)).catch(() => {});
     return true;
   }
 
   close() {
-    if (this.#is_closed) return;
-    this.#is_closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     // A session that was never established cannot be closed, and need not be.
     this.#transport?.ready.then(() => this.#transport?.close(), () => {});
     this.#listener.closed();
@@ -98,7 +99,7 @@ class Session {
   /** @param {URL} url */
   async #run(url) {
     const hashes = await certificateHashes(url);
-    if (this.#is_closed) return;
+    if (this.#isClosed) return;
     const known = hashes.length > 0 ? { serverCertificateHashes: hashes } : {};
     const transport = new WebTransport(url, known);
     this.#transport = transport;
@@ -106,14 +107,14 @@ class Session {
     transport.closed.catch(() => {});
     await transport.ready;
     const { readable, writable } = await transport.createBidirectionalStream();
-    if (this.#is_closed) return;
+    if (this.#isClosed) return;
     this.#writer = writable.getWriter();
     this.#listener.opened();
     const frames = new Frames();
     const reader = readable.getReader();
     for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
       for (const text of frames.take(value)) {
-        if (this.#is_closed) return;
+        if (this.#isClosed) return;
         this.#listener.text(text);
       }
     }
@@ -131,9 +132,7 @@ export class Frames {
    * @returns {string[]}
    */
   take(chunk) {
-    const bytes = new Uint8Array(this.#bytes.length + chunk.length);
-    bytes.set(this.#bytes);
-    bytes.set(chunk, this.#bytes.length);
+    const bytes = concat(this.#bytes, chunk);
     const texts = [];
     let start = 0;
     while (bytes.length - start >= length_bytes) {
@@ -154,11 +153,10 @@ export class Frames {
  * @param {string} text
  */
 export function frame(text) {
-  const body = new TextEncoder().encode(text);
-  const bytes = new Uint8Array(length_bytes + body.length);
-  new DataView(bytes.buffer).setUint32(0, body.length);
-  bytes.set(body, length_bytes);
-  return bytes;
+  const body = utf8(text);
+  const length = new Uint8Array(length_bytes);
+  new DataView(length.buffer).setUint32(0, body.length);
+  return concat(length, body);
 }
 
 /**
@@ -170,7 +168,8 @@ export function frame(text) {
 async function certificateHashes(url) {
   let answer;
   try {
-    answer = await (await fetch(new URL("/transports.json", url), { cache: "no-store" })).json();
+    const signal = AbortSignal.timeout(transports_ms_max);
+    answer = await (await fetch(new URL("/transports.json", url), { cache: "no-store", signal })).json();
   } catch {
     // Where nothing gets through over TCP, a certificate of a CA is still enough.
     return [];

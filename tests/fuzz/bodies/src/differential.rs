@@ -1,5 +1,8 @@
-//! The same bytes to `stun-wire` and to the `stun` crate: where the two disagree, the disagreement is one of
-//! a list, [`Difference`], each explained in the README. RFC 8489 §5, §14.
+//! The same bytes to `stun-wire`, to the `stun` crate and, in the module below, to `stun-types`: where ours
+//! and another disagree, the disagreement is one of a list, each explained in the README. Not what a message
+//! means. RFC 8489 §5, §14.
+
+mod stun_types;
 
 use std::net::SocketAddr;
 
@@ -12,13 +15,14 @@ use stun_wire::{AddressError, AttributeType, Message, ParseError, decode_xor_add
 
 use crate::input::{PASSWORD, datagram_of, is_seal, key};
 
-/// Lets both read a datagram and compares everything that both can say about it.
+/// Lets each read a datagram and compares everything that both, ours and another, can say about it.
 ///
 /// # Panics
 /// Where they differ in a way that nobody wrote down.
 pub fn differential(data: &[u8]) {
     let datagram = datagram_of(data);
     let ours = Message::parse(&datagram);
+    stun_types::compare(&datagram, ours);
     let mut theirs = TheirMessage::new();
     let their_verdict = theirs.unmarshal_binary(&datagram);
     match (ours, their_verdict) {

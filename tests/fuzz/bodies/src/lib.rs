@@ -6,6 +6,7 @@
 
 mod decode;
 mod differential;
+mod dtls;
 mod input;
 mod roundtrip;
 mod server;
@@ -13,6 +14,7 @@ mod stream;
 
 pub use decode::decode;
 pub use differential::differential;
+pub use dtls::dtls;
 pub use roundtrip::roundtrip;
 pub use server::server;
 pub use stream::stream;

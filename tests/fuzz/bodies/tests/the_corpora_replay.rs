@@ -4,11 +4,16 @@ use std::fs;
 use std::path::PathBuf;
 
 const INPUTS_MIN: usize = 12;
-const BYTES_MAX: usize = 200_000;
+const BYTES_MAX: usize = 450_000;
 
 #[test]
 fn row_61_decode() {
     replay("decode", fuzz_bodies::decode);
+}
+
+#[test]
+fn row_61_dtls() {
+    replay("dtls", fuzz_bodies::dtls);
 }
 
 #[test]
@@ -33,7 +38,7 @@ fn row_62_differential() {
 
 #[test]
 fn the_corpora_are_small() {
-    let bytes: usize = ["decode", "differential", "roundtrip", "server", "stream"]
+    let bytes: usize = ["decode", "differential", "dtls", "roundtrip", "server", "stream"]
         .into_iter()
         .flat_map(inputs)
         .map(|(_, input)| input.len())
