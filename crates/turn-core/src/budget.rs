@@ -71,16 +71,12 @@ impl AnswerBudget {
         let address = self.keyed.hash_one((0_u8, address));
         let prefix = self.keyed.hash_one((1_u8, prefix));
         let now_ms = milliseconds(now);
-        let within = self.addresses.has(address, now_ms)
-            && self.prefixes.has(prefix, now_ms)
-            && self.all.has(0, now_ms);
-        if !within {
-            return self.second.admits(question, address, now_ms);
-        }
-        self.addresses.take(address, now_ms);
-        self.prefixes.take(prefix, now_ms);
-        self.all.take(0, now_ms);
-        true
+        let buckets = [
+            self.addresses.bucket(address, now_ms),
+            self.prefixes.bucket(prefix, now_ms),
+            self.all.bucket(0, now_ms),
+        ];
+        take_of_all(buckets) || self.second.admits(question, address, now_ms)
     }
 
     /// Places of its tables, in use or not.
@@ -124,20 +120,23 @@ impl FailureBudget {
     /// networks of which none came of late are not held to it.
     pub(crate) fn admits(&mut self, tuple: &FiveTuple, now: Duration) -> bool {
         let (address, prefix, now_ms) = self.hashes(tuple, now);
-        let within = self.addresses.has(address, now_ms)
-            && self.prefixes.has(prefix, now_ms)
-            && (self.all.has(0, now_ms) || self.recent.is_full(prefix, now_ms));
+        let within = self.addresses.bucket(address, now_ms).has()
+            && self.prefixes.bucket(prefix, now_ms).has()
+            && (self.all.bucket(0, now_ms).has() || self.recent.bucket(prefix, now_ms).is_full());
         let [of_address, of_prefix, of_all] = &mut self.chances;
-        within || of_address.take(address, now_ms) && of_prefix.take(prefix, now_ms) && of_all.take(0, now_ms)
+        within
+            || of_address.bucket(address, now_ms).take()
+                && of_prefix.bucket(prefix, now_ms).take()
+                && of_all.bucket(0, now_ms).take()
     }
 
     /// A password was wrong.
     pub(crate) fn spend(&mut self, tuple: &FiveTuple, now: Duration) {
         let (address, prefix, now_ms) = self.hashes(tuple, now);
-        self.addresses.take(address, now_ms);
-        self.prefixes.take(prefix, now_ms);
-        self.all.take(0, now_ms);
-        self.recent.take(prefix, now_ms);
+        self.addresses.bucket(address, now_ms).take();
+        self.prefixes.bucket(prefix, now_ms).take();
+        self.all.bucket(0, now_ms).take();
+        self.recent.bucket(prefix, now_ms).take();
     }
 
     /// Places of its tables, in use or not.
@@ -155,10 +154,12 @@ impl FailureBudget {
 
 /// Token buckets by hash; those whose keys collide share one.
 pub(crate) struct Table {
-    /// Thousandths of an answer that come back in a second; 0: no limit.
-    per_s_milli: u32,
+    /// Parts of an answer that come back in a millisecond; 0: no limit.
+    parts_per_ms: u32,
+    /// How many are an answer: whole parts come back each millisecond, however many workers share the budget.
+    answer_parts: u32,
     /// What a source may have at most.
-    milli_max: u32,
+    parts_max: u32,
     slots: Vec<Slot>,
 }
 
@@ -176,61 +177,78 @@ impl Table {
     /// `slots` is a power of two.
     fn of(slots: usize, per_s: u32, workers: u16) -> Self {
         // The kernel deals a source's ports out to all workers, so each has its share of the budget.
-        let per_s_milli = per_s.saturating_mul(1000).div_ceil(u32::from(workers.max(1)));
+        let answer_parts = u32::from(workers.max(1)) * 1000;
         // However many share it, an answer fits.
-        let milli_max = per_s_milli.saturating_mul(ANSWER_BURST_S).max(ANSWER_MILLI);
-        let full = Slot { milli: milli_max, seen_ms: 0 };
-        let slots = if per_s_milli == 0 { Vec::new() } else { vec![full; slots] };
-        Self { per_s_milli, milli_max, slots }
+        let parts_max = per_s.saturating_mul(1000).saturating_mul(ANSWER_BURST_S).max(answer_parts);
+        let full = Slot { parts: parts_max, seen_ms: 0 };
+        let slots = if per_s == 0 { Vec::new() } else { vec![full; slots] };
+        Self { parts_per_ms: per_s, answer_parts, parts_max, slots }
     }
 
-    pub(crate) fn take(&mut self, hash: u64, now_ms: u32) -> bool {
-        let Some(slot) = self.slot(hash, now_ms) else { return true };
-        match slot.milli.checked_sub(ANSWER_MILLI) {
-            Some(left) => {
-                slot.milli = left;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Whether [`Table::take`] would.
-    pub(crate) fn has(&mut self, hash: u64, now_ms: u32) -> bool {
-        self.slot(hash, now_ms).is_none_or(|slot| slot.milli >= ANSWER_MILLI)
+    /// A source's bucket, with what came back.
+    pub(crate) fn bucket(&mut self, hash: u64, now_ms: u32) -> Bucket<'_> {
+        let place = hash as usize & self.slots.len().wrapping_sub(1);
+        let (answer_parts, parts_max) = (self.answer_parts, self.parts_max);
+        let slot = self.slots.get_mut(place);
+        let slot = slot.map(|slot| slot.filled(self.parts_per_ms, parts_max, now_ms));
+        Bucket { slot, answer_parts, parts_max }
     }
 
     /// How many buckets there are.
     pub(crate) fn places(&self) -> usize {
         self.slots.len()
     }
+}
 
-    /// Whether nothing was taken that has not come back.
-    fn is_full(&mut self, hash: u64, now_ms: u32) -> bool {
-        let most = self.milli_max;
-        self.slot(hash, now_ms).is_none_or(|slot| slot.milli == most)
+/// A bucket that was looked up.
+pub(crate) struct Bucket<'t> {
+    /// `None`: there is no limit.
+    slot: Option<&'t mut Slot>,
+    answer_parts: u32,
+    parts_max: u32,
+}
+
+impl Bucket<'_> {
+    /// Takes an answer, if there is one.
+    fn take(&mut self) -> bool {
+        let has = self.has();
+        if let Some(slot) = self.slot.as_mut().filter(|_| has) {
+            slot.parts -= self.answer_parts;
+        }
+        has
     }
 
-    /// A source's bucket, with what came back; `None`: there is no limit.
-    fn slot(&mut self, hash: u64, now_ms: u32) -> Option<&mut Slot> {
-        let place = hash as usize & self.slots.len().wrapping_sub(1);
-        let slot = self.slots.get_mut(place)?;
-        let passed_ms = u64::from(now_ms.wrapping_sub(slot.seen_ms));
-        let back = passed_ms * u64::from(self.per_s_milli) / 1000;
-        // Time too short to give anything back is not forgotten: it counts at the next call.
-        if back > 0 {
-            slot.milli = (u64::from(slot.milli) + back).min(u64::from(self.milli_max)) as u32;
-            slot.seen_ms = now_ms;
-        }
-        Some(slot)
+    /// Whether [`Bucket::take`] would.
+    fn has(&self) -> bool {
+        self.slot.as_ref().is_none_or(|slot| slot.parts >= self.answer_parts)
+    }
+
+    /// Whether nothing was taken that has not come back.
+    fn is_full(&self) -> bool {
+        self.slot.as_ref().is_none_or(|slot| slot.parts == self.parts_max)
     }
 }
 
-/// One token bucket: thousandths of an answer, and when it was last filled, modulo 2^32 milliseconds.
+/// Takes an answer of each, if all have one, and otherwise of none.
+pub(crate) fn take_of_all<const N: usize>(mut buckets: [Bucket<'_>; N]) -> bool {
+    let have = buckets.iter().all(Bucket::has);
+    have && buckets.iter_mut().all(Bucket::take)
+}
+
+/// One token bucket: parts of an answer, and when it was last filled, modulo 2^32 milliseconds.
 #[derive(Clone, Copy)]
 struct Slot {
-    milli: u32,
+    parts: u32,
     seen_ms: u32,
+}
+
+impl Slot {
+    fn filled(&mut self, parts_per_ms: u32, parts_max: u32, now_ms: u32) -> &mut Self {
+        let back = u64::from(now_ms.wrapping_sub(self.seen_ms)) * u64::from(parts_per_ms);
+        self.parts = (u64::from(self.parts) + back).min(u64::from(parts_max)) as u32;
+        self.seen_ms = now_ms;
+        self
+    }
 }
 
 /// Milliseconds, modulo 2^32.
@@ -251,9 +269,6 @@ const fn keys(ip: IpAddr) -> (u64, u64) {
         }
     }
 }
-
-/// One answer, as slots count it.
-const ANSWER_MILLI: u32 = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -350,7 +365,7 @@ mod tests {
     #[test]
     fn an_answer_comes_back_to_the_millisecond() {
         let mut table = Table::new(4, 1);
-        let mut takes = |count: usize, at_ms| (0..count).filter(|_| table.take(0, at_ms)).count();
+        let mut takes = |count: usize, at_ms| (0..count).filter(|_| table.bucket(0, at_ms).take()).count();
         assert_eq!(takes(20, 0), 8);
         assert_eq!(takes(1, 249), 0);
         assert_eq!(takes(2, 250), 1);
@@ -361,8 +376,19 @@ mod tests {
     #[test]
     fn a_share_of_less_than_an_answer_is_saved_up() {
         let mut table = Table::new(1, 4);
-        let answered: Vec<u32> = (0..9000).filter(|&at_ms| table.take(0, at_ms)).collect();
+        let answered: Vec<u32> = (0..9000).filter(|&at_ms| table.bucket(0, at_ms).take()).collect();
         assert_eq!(answered, [0, 4000, 8000]);
+    }
+
+    #[test]
+    fn a_share_is_saved_up_whole_however_often_it_is_asked_for() {
+        // Ten a second of sixteen workers: five in eight seconds, asked for every third millisecond.
+        let mut table = Table::new(10, 16);
+        let mut takes = |from_ms, to_ms| {
+            (from_ms..to_ms).step_by(3).filter(|&at_ms| table.bucket(0, at_ms).take()).count()
+        };
+        takes(0, 8_000);
+        assert_eq!(takes(8_001, 24_000), 10);
     }
 
     #[test]

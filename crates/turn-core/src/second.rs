@@ -4,7 +4,7 @@
 
 use std::hash::BuildHasher as _;
 
-use crate::budget::{Question, Table};
+use crate::budget::{Question, Table, take_of_all};
 use crate::keyed::Keyed;
 use crate::limits::{SECOND_CHANCE_WAIT, SECOND_CHANCES_MAX, SECOND_CHANCES_PER_ADDRESS_S, SECOND_CHANCES_S};
 
@@ -44,16 +44,13 @@ impl SecondChances {
         };
         waiting.bytes = waiting.bytes.saturating_add(bytes);
         waiting.seen = tick;
-        if usize::from(waiting.bytes) < question.answer_bytes
-            || !self.addresses.has(address, now_ms)
-            || !self.all.has(0, now_ms)
-        {
-            return false;
+        let is_paid_for = usize::from(waiting.bytes) >= question.answer_bytes;
+        let buckets = [self.addresses.bucket(address, now_ms), self.all.bucket(0, now_ms)];
+        let is_answered = is_paid_for && take_of_all(buckets);
+        if is_answered {
+            *waiting = Waiting::default();
         }
-        *waiting = Waiting::default();
-        self.addresses.take(address, now_ms);
-        self.all.take(0, now_ms);
-        true
+        is_answered
     }
 
     /// Places of its tables, in use or not.
