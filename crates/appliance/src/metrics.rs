@@ -40,6 +40,8 @@ pub struct RelayNumbers {
     pub proofs: u64,
     /// Of requests with a wrong password or of nobody's name.
     pub wrong_passwords: u64,
+    /// Answers to who was over an answer budget and asked again.
+    pub second_chances: u64,
     /// Allocations that live now.
     pub allocations: u64,
     /// TCP connections of allocations with their peers now.
@@ -235,6 +237,12 @@ impl Page {
             "Requests with a wrong password, or of nobody's name.",
             &[],
             [(&[][..], numbers.wrong_passwords)],
+        );
+        self.counters(
+            "ginnel_relay_second_chances_total",
+            "Answers to who was over an answer budget and asked again.",
+            &[],
+            [(&[][..], numbers.second_chances)],
         );
         self.gauge("ginnel_relay_allocations", "Allocations now.", numbers.allocations);
     }
@@ -439,6 +447,7 @@ mod tests {
             send_failures: 6,
             proofs: 22,
             wrong_passwords: 23,
+            second_chances: 24,
             allocations: 5,
             tcp_connections: 22,
             tcp_bytes: vec![("in", 23)],
@@ -475,7 +484,7 @@ mod tests {
         metrics
     }
 
-    const SERIES: [&str; 41] = [
+    const SERIES: [&str; 42] = [
         "ginnel_admission_keys 27",
         "ginnel_admission_keys_age_seconds 28",
         "ginnel_admission_key_failures_total 29",
@@ -493,6 +502,7 @@ mod tests {
         "ginnel_relay_stream_frames_lost_total{reason=\"late\"} 21",
         "ginnel_relay_packets_total{verdict=\"forward\"} 3",
         "ginnel_relay_drops_total{reason=\"no_permission\"} 4",
+        "ginnel_relay_second_chances_total 24",
         "ginnel_relay_allocations 5",
         "ginnel_relay_tcp_connections 22",
         "ginnel_relay_tcp_bytes_total{direction=\"in\"} 23",

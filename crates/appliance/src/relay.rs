@@ -249,6 +249,7 @@ pub(crate) fn numbers(counters: &RelayCounters) -> RelayNumbers {
         send_failures: io.send_failures,
         proofs: turn.proofs,
         wrong_passwords: turn.failures,
+        second_chances: turn.second_chances,
         allocations: turn.allocations,
         tcp_connections: turn.connections,
         tcp_bytes: vec![("in", streams.tcp_from_peer_bytes), ("out", streams.tcp_to_peer_bytes)],

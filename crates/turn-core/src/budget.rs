@@ -43,6 +43,15 @@ pub(crate) struct Question<'a> {
     pub(crate) answer_bytes: usize,
 }
 
+/// Why a question is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is within all budgets.
+    Within,
+    /// It is over one, and was asked again.
+    SecondChance,
+}
+
 /// One worker's share of the budgets. The port is never part of a key: a forger can choose it freely.
 pub(crate) struct AnswerBudget {
     keyed: Keyed,
@@ -63,10 +72,10 @@ impl AnswerBudget {
         }
     }
 
-    /// Whether an answer may leave: within all budgets, or because it was asked for again. What one of the
-    /// budgets refuses costs the others nothing, so that a flood of one address leaves its network's budget
-    /// to the neighbours, and one of a network leaves the whole's to everybody else.
-    pub(crate) fn admits(&mut self, question: &Question<'_>, now: Duration) -> bool {
+    /// Whether an answer may leave, and why. What one of the budgets refuses costs the others nothing, so
+    /// that a flood of one address leaves its network's budget to the neighbours, and one of a network leaves
+    /// the whole's to everybody else.
+    pub(crate) fn admits(&mut self, question: &Question<'_>, now: Duration) -> Option<Admission> {
         let (address, prefix) = keys(question.tuple.client.0.ip());
         let address = self.keyed.hash_one((0_u8, address));
         let prefix = self.keyed.hash_one((1_u8, prefix));
@@ -76,7 +85,10 @@ impl AnswerBudget {
             self.prefixes.bucket(prefix, now_ms),
             self.all.bucket(0, now_ms),
         ];
-        take_of_all(buckets) || self.second.admits(question, address, now_ms)
+        if take_of_all(buckets) {
+            return Some(Admission::Within);
+        }
+        self.second.admits(question, address, now_ms).then_some(Admission::SecondChance)
     }
 
     /// Places of its tables, in use or not.
@@ -292,7 +304,7 @@ mod tests {
             id[4..].copy_from_slice(&at_ms.to_be_bytes());
             let id = TransactionId(id);
             let question = Question { tuple: &tuple, id, request_bytes: 28, answer_bytes: 60 };
-            budget.admits(&question, Duration::from_millis(at_ms))
+            budget.admits(&question, Duration::from_millis(at_ms)).is_some()
         };
         (0..count).filter(one).count() as u32
     }
@@ -353,6 +365,17 @@ mod tests {
         assert_eq!(answered(&mut budget, 8000, 0, neighbours), of_network);
         let elsewhere = |n: u32| client(&format!("203.0.{}.7:5000", n % 100));
         assert_eq!(answered(&mut budget, 1000, 0, elsewhere), 1000);
+    }
+
+    #[test]
+    fn an_answer_to_who_asks_again_over_budget_is_told_from_one_within() {
+        let mut budget = budget(1, 0, 0, 1);
+        let tuple = guesser("198.51.100.7:5000", UDP);
+        let question =
+            Question { tuple: &tuple, id: TransactionId([7; 12]), request_bytes: 60, answer_bytes: 60 };
+        let admitted = [0; 4].map(|_| budget.admits(&question, Duration::ZERO));
+        let within = Some(Admission::Within);
+        assert_eq!(admitted, [within, within, None, Some(Admission::SecondChance)]);
     }
 
     #[test]

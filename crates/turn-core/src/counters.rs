@@ -136,6 +136,8 @@ pub struct Counters {
     pub proofs: u64,
     /// Those that found a wrong password, or nobody of that name.
     pub failures: u64,
+    /// Answers to who was over a budget and asked again.
+    pub second_chances: u64,
     /// Datagrams whose payload went on by a route, from client to client.
     pub routed_packets: u64,
     /// Payload bytes of those.
@@ -199,6 +201,7 @@ impl Counters {
         self.errors += other.errors;
         self.proofs += other.proofs;
         self.failures += other.failures;
+        self.second_chances += other.second_chances;
         self.routed_packets += other.routed_packets;
         self.routed_bytes += other.routed_bytes;
         self.to_peer_packets += other.to_peer_packets;

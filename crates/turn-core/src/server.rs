@@ -33,7 +33,7 @@ use crate::address::{FiveTuple, PeerAddr, RelayedAddr, WorkerId};
 use crate::algorithms::Algorithms;
 use crate::allocation::{Allocation, RelaySocket};
 use crate::bandwidth::Bandwidth;
-use crate::budget::{AnswerBudget, FailureBudget, Question};
+use crate::budget::{Admission, AnswerBudget, FailureBudget, Question};
 use crate::clients::Clients;
 use crate::config::{Config, External, Now};
 use crate::connections::ConnectionId;
@@ -523,8 +523,12 @@ impl Server {
         answer_bytes: usize,
     ) -> bool {
         let (id, request_bytes) = (message.transaction_id(), message.length());
-        tuple.listener.is_connected()
-            || self.answers.admits(&Question { tuple, id, request_bytes, answer_bytes }, now.mono)
+        if tuple.listener.is_connected() {
+            return true;
+        }
+        let admission = self.answers.admits(&Question { tuple, id, request_bytes, answer_bytes }, now.mono);
+        self.counters.second_chances += u64::from(admission == Some(Admission::SecondChance));
+        admission.is_some()
     }
 
     fn count(&mut self, verdict: &Verdict<'_>) {

@@ -161,7 +161,7 @@ fn scattered(n: u64) -> u64 {
 #[allow(clippy::print_stdout, reason = "the figures of the decision are its output")]
 fn connected(flood: Flood, per_s: u64) -> u64 {
     let seed = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let it = Attacked::new(seed, flood, per_s).run();
+    let mut it = Attacked::new(seed, flood, per_s).run();
     let what = if flood == Flood::New { "new" } else { "repeated" };
     println!(
         "{per_s} {what} a second: {} of {CLIENTS} connect; {} answers to the flood, {} bytes for {}",
@@ -172,6 +172,10 @@ fn connected(flood: Flood, per_s: u64) -> u64 {
     let second = seconds * 256 * u64::from(SECOND_CHANCES_PER_ADDRESS_S);
     let second = if flood == Flood::New { 0 } else { second };
     assert!(it.reflected <= first + second);
+    // Every other challenge was within the budgets.
+    let challenges = it.reflected + it.connected;
+    let counted = it.world.relay().counters().second_chances;
+    assert!((challenges.saturating_sub(first)..=challenges).contains(&counted) && counted > 0, "{counted}");
     // Whatever is answered for asking again has cost as much.
     assert!(it.reflected_bytes <= it.flood_bytes + first as usize * 60);
     it.connected
