@@ -125,11 +125,11 @@ impl Directory {
     }
 
     /// An allocation that is counted got another relayed address, because its first could not be bound.
-    pub(crate) fn readdress(&mut self, side: (SessionId, Side), old: RelayedAddr, new: RelayedAddr) {
-        let held = self.sides.get_mut(&side).into_iter().flat_map(|holdings| &mut holdings.held);
-        for holding in held.filter(|holding| holding.relayed == old) {
-            holding.relayed = new;
-        }
+    /// `false`: it has to give way to another of its side, and who tells it so knows it by the old address.
+    pub(crate) fn readdress(&mut self, side: (SessionId, Side), old: RelayedAddr, new: RelayedAddr) -> bool {
+        let mut held = self.sides.get_mut(&side).into_iter().flat_map(|holdings| &mut holdings.held);
+        let holding = held.find(|holding| holding.relayed == old);
+        holding.map(|holding| holding.relayed = new).is_some()
     }
 
     /// Numbers that are kept or lent.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sim::{Request, Setup, Side, World};
+use sim::{Outcome, PeerPolicy, Request, Setup, Side, World};
+use stun_wire::TransactionId;
 use turn_core::AllocationLimits;
 
 const NO_LIMITS: AllocationLimits = AllocationLimits { per_side: 0, per_prefix: 0, total: 0 };
@@ -57,4 +58,29 @@ fn data_keeps_an_allocation_from_giving_way() {
     world.settle();
     assert_eq!(world.refusal(silent, Request::refresh(600)), Some(437));
     assert_eq!(world.refusal(alice, Request::refresh(600)), None);
+}
+
+#[test]
+fn row_39_who_has_to_give_way_does_while_its_relay_socket_is_tried_at_another_port() {
+    for seed in 0..64 {
+        let limits = AllocationLimits { per_side: 1, ..NO_LIMITS };
+        let mut world = World::with(Setup { limits, session_peers: PeerPolicy::Public, ..Setup::new(seed) });
+        let people = [(); 2].map(|()| world.person(1, Side::A));
+        for person in people {
+            world.learn_nonce(person);
+        }
+        world.relay().refuse_binds(1);
+        for (number, person) in people.into_iter().enumerate() {
+            let signature = world.of(person).signature().cloned();
+            let from = world.address(person);
+            let request = Request::allocate().write(TransactionId([number as u8; 12]), signature.as_ref());
+            assert_eq!(world.knock(from, &request), Outcome::Later);
+        }
+        world.settle();
+        assert_eq!(world.relay().counters().allocations, 1, "seed {seed}");
+        assert_eq!(world.relay().sockets().len(), 1, "seed {seed}");
+        world.end_session(1);
+        world.settle();
+        assert!(world.relay().is_empty(), "seed {seed}");
+    }
 }

@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// Gives a waiting allocation another port, because its last one could not be bound. `false`: none is
-    /// left.
+    /// left, or it has to give way.
     pub(super) fn retry_relay(&mut self, slot: usize, ip: IpAddr, attempts: u8, now: Duration) -> bool {
         let Allocation { relayed: old, reserved: token, identity, .. } = self.allocations[slot];
         let parity = match token {
@@ -135,19 +135,18 @@ impl Server {
         let new = RelayedAddr(SocketAddr::new(old.0.ip(), port));
         self.cancel_reservation(token, old, now);
         let reserved = token.and_then(|_| self.reserve_next(identity, new, ip, now));
-        if token.is_some() && reserved.is_none() {
+        let side = self.allocations[slot].side();
+        let is_whole = token.is_some() == reserved.is_some();
+        if !is_whole || side.is_some_and(|side| !self.directory().readdress(side, old, new)) {
+            self.cancel_reservation(reserved, new, now);
             self.allocations[slot].reserved = None;
             self.give_back(port, now);
             return false;
         }
         let allocation = &mut self.allocations[slot];
         allocation.reserved = reserved;
-        let side = allocation.side();
         allocation.relayed = new;
         allocation.relay = RelaySocket::Opening { ip, attempts };
-        if let Some(side) = side {
-            self.directory().readdress(side, old, new);
-        }
         self.by_port.swap_remove(&old.0.port());
         self.by_port.insert(port, slot);
         self.give_back(old.0.port(), now);
