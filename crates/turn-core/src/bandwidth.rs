@@ -5,8 +5,10 @@
 //! to the allocation that an outside peer sent it to. Two clients of the appliance need no more: what one
 //! receives is what the other was charged for.
 //!
-//! **Neighbours.** A bucket belongs to one side of a session (or to one allocation of a static user), so
-//! whoever exceeds it loses packets of its own only.
+//! **Neighbours.** A bucket belongs to one side of a session, or to one allocation of a user of another kind,
+//! whose name many people may share: so whoever exceeds it loses packets of its own only. It outlives what
+//! it belongs to, so that nobody gets a full one by allocating anew: a side keeps it, and a user's next
+//! allocation from the same network begins with what the emptiest had that ended (`leavers`).
 //!
 //! **Fairness.** The fair share is the whole divided by those who sent or received anything in this second
 //! or the last. What stays within its share may use all of the appliance's bucket, everything else only its
@@ -42,9 +44,14 @@ impl Bandwidth {
         Self { limits, total: Bucket::default(), census: Census::default() }
     }
 
-    /// A meter for a newcomer; `None` where nothing is limited.
-    pub(crate) fn meter(&self) -> Option<Arc<Meter>> {
-        (self.limits != BandwidthLimits::default()).then(Arc::default)
+    /// Whether anything is.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limits != BandwidthLimits::default()
+    }
+
+    /// A meter for a newcomer who has used so much already; `None` where nothing is limited.
+    pub(crate) fn meter(&self, used: Used) -> Option<Arc<Meter>> {
+        self.is_limited().then(|| Arc::new(Meter::new(used)))
     }
 
     /// Takes a payload out of the buckets.
@@ -126,11 +133,20 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    fn new(used: Used) -> Self {
+        let [sent, received, share] = used.0.map(|full_at| Bucket(full_at.into()));
+        Self { sent, received, share, counted_s: AtomicU32::new(0) }
+    }
+
+    /// When all that was used has come back, in each bucket.
+    pub(crate) fn used(&self) -> Used {
+        let buckets = [&self.sent, &self.received, &self.share];
+        Used(buckets.map(|bucket| bucket.0.load(Ordering::Relaxed)))
+    }
+
     /// When all that was used has come back.
     pub(crate) fn full_at(&self) -> Duration {
-        let buckets = [&self.sent, &self.received, &self.share];
-        let full_at = buckets.map(|bucket| bucket.0.load(Ordering::Relaxed));
-        Duration::from_nanos(full_at.into_iter().max().unwrap_or(0))
+        Duration::from_nanos(self.used().0.into_iter().max().unwrap_or(0))
     }
 
     const fn bucket(&self, direction: Direction) -> &Bucket {
@@ -138,6 +154,17 @@ impl Meter {
             Direction::Sent => &self.sent,
             Direction::Received => &self.received,
         }
+    }
+}
+
+/// What the buckets of a meter lack, as the times when they will be full.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Used([u64; 3]);
+
+impl Used {
+    /// What is lacking in either.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self(std::array::from_fn(|bucket| self.0[bucket].max(other.0[bucket])))
     }
 }
 
@@ -285,7 +312,7 @@ mod tests {
             BandwidthLimits { session_bps: 0, total_bps: 800_000 },
         ] {
             let bandwidth = Arc::new(Bandwidth::new(limits));
-            let toll = Toll { meter: bandwidth.meter(), bandwidth };
+            let toll = Toll { meter: bandwidth.meter(Used::default()), bandwidth };
             let (mut now, mut sent) = (Duration::ZERO, 0);
             while now < Duration::from_secs(100) {
                 sent += 16_384_u64;
@@ -294,13 +321,13 @@ mod tests {
             assert!(sent.abs_diff(10_000_000) < 200_000, "{sent}");
         }
         let bandwidth = Arc::new(Bandwidth::new(BandwidthLimits::default()));
-        let free = Toll { meter: bandwidth.meter(), bandwidth };
+        let free = Toll { meter: bandwidth.meter(Used::default()), bandwidth };
         assert_eq!(free.charge(Direction::Received, 1 << 30, Duration::ZERO), Duration::ZERO);
     }
 
     #[test]
     fn without_limits_there_is_no_meter() {
-        assert!(Bandwidth::new(BandwidthLimits::default()).meter().is_none());
+        assert!(Bandwidth::new(BandwidthLimits::default()).meter(Used::default()).is_none());
     }
 
     #[test]

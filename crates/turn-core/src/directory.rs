@@ -11,9 +11,10 @@ use indexmap::{IndexMap, IndexSet};
 use stun_wire::ErrorCode;
 
 use crate::address::{FiveTuple, Prefix, RelayedAddr, WorkerId};
-use crate::bandwidth::{Bandwidth, BandwidthLimits, Meter};
-use crate::credentials::{SessionId, Side};
+use crate::bandwidth::{Bandwidth, BandwidthLimits, Meter, Used};
+use crate::credentials::{Identity, SessionId, Side};
 use crate::keyed::{Keyed, KeyedMap};
+use crate::leavers::Leavers;
 use crate::limits::{RELAYED_IPS_MAX, RESTING_SIDES_MAX};
 use crate::reservations::Reservations;
 
@@ -37,6 +38,7 @@ pub struct Directory {
     /// Sides that held nothing at some time, and when what they had used would have come back: who makes
     /// its allocation anew gets no full bucket with it.
     resting: VecDeque<(Duration, (SessionId, Side))>,
+    leavers: Leavers,
     prefixes: KeyedMap<Prefix, u32>,
     total: u32,
     reservations: Reservations,
@@ -53,9 +55,11 @@ impl Directory {
     /// An empty directory; the numbers key its hashes.
     pub fn new(limits: AllocationLimits, bandwidth: BandwidthLimits, key: (u64, u64)) -> Self {
         let keyed = Keyed(key.0, key.1);
+        let bandwidth = Arc::new(Bandwidth::new(bandwidth));
         Self {
             limits,
-            bandwidth: Arc::new(Bandwidth::new(bandwidth)),
+            leavers: Leavers::new(bandwidth.is_limited(), keyed),
+            bandwidth,
             sides: IndexMap::with_hasher(keyed),
             resting: VecDeque::new(),
             prefixes: IndexMap::with_hasher(keyed),
@@ -83,12 +87,13 @@ impl Directory {
         }
         self.total += more;
         *self.prefixes.entry(claim.prefix).or_default() += more;
-        let Some(side) = claim.side else {
-            return Ok(Admitted { gives_way: Vec::new(), meter: self.bandwidth.meter() });
+        let Some(side) = claim.identity.side() else {
+            let used = self.leavers.used(claim.identity, claim.prefix);
+            return Ok(Admitted { gives_way: Vec::new(), meter: self.bandwidth.meter(used) });
         };
         let side = self.sides.entry(side).or_insert_with(|| Holdings {
             held: Vec::new(),
-            meter: self.bandwidth.meter(),
+            meter: self.bandwidth.meter(Used::default()),
             is_resting: false,
         });
         let mut gives_way = Vec::new();
@@ -101,12 +106,13 @@ impl Directory {
         Ok(Admitted { gives_way, meter: side.meter.clone() })
     }
 
-    /// Counts one allocation less.
+    /// Counts one allocation less. `meter`: what its packets were charged to.
     pub(crate) fn release(
         &mut self,
-        side: Option<(SessionId, Side)>,
+        identity: Identity,
         prefix: Prefix,
         relayed: RelayedAddr,
+        meter: Option<&Meter>,
         now: Duration,
     ) {
         self.total -= 1;
@@ -116,7 +122,9 @@ impl Directory {
                 self.prefixes.swap_remove(&prefix);
             }
         }
-        let Some(side) = side else { return };
+        let Some(side) = identity.side() else {
+            return meter.into_iter().for_each(|meter| self.leavers.leave(identity, prefix, meter));
+        };
         if let Some(holdings) = self.sides.get_mut(&side) {
             holdings.held.retain(|holding| holding.relayed != relayed);
             self.rest(side, now);
@@ -220,8 +228,8 @@ impl Directory {
 
 /// Allocations that ask to be counted: one, or one of each family.
 pub(crate) struct Claim<'a> {
-    /// Whose they are, if a session's.
-    pub(crate) side: Option<(SessionId, Side)>,
+    /// Whose they are.
+    pub(crate) identity: Identity,
     pub(crate) prefix: Prefix,
     pub(crate) relayed: &'a [(RelayedAddr, Heard)],
 }
@@ -280,6 +288,14 @@ mod tests {
         RelayedAddr(([192, 0, 2, 1], port).into())
     }
 
+    fn identity(side: Option<Side>) -> Identity {
+        side.map_or(Identity::User(0), |side| of_session(SessionId([1; 16]), side))
+    }
+
+    const fn of_session(session: SessionId, side: Side) -> Identity {
+        Identity::Session { session, side, expires_unix_s: 0 }
+    }
+
     fn admit(
         directory: &mut Directory,
         side: Option<Side>,
@@ -288,7 +304,7 @@ mod tests {
         heard_s: u32,
     ) -> Result<Vec<RelayedAddr>, ErrorCode> {
         let claim = Claim {
-            side: side.map(|side| (SessionId([1; 16]), side)),
+            identity: identity(side),
             prefix: prefix(client),
             relayed: &[(relayed(port), Arc::new(AtomicU32::new(heard_s)))],
         };
@@ -321,7 +337,7 @@ mod tests {
             admit(&mut directory, None, "[2001:db8:1::1]:1", 5004, 0),
             Err(ErrorCode::InsufficientCapacity)
         );
-        directory.release(None, prefix("198.51.100.9:9"), relayed(5000), Duration::ZERO);
+        directory.release(identity(None), prefix("198.51.100.9:9"), relayed(5000), None, Duration::ZERO);
         assert_eq!(admit(&mut directory, None, "198.51.100.3:1", 5005, 0), none);
     }
 
@@ -333,8 +349,8 @@ mod tests {
         }
         for port in 5000..5010 {
             assert!(!directory.is_empty());
-            let side = Some((SessionId([1; 16]), Side::A));
-            directory.release(side, prefix("198.51.100.1:1"), relayed(port), Duration::ZERO);
+            let side = identity(Some(Side::A));
+            directory.release(side, prefix("198.51.100.1:1"), relayed(port), None, Duration::ZERO);
         }
         assert!(directory.is_empty() && directory.sides.is_empty());
     }
@@ -348,18 +364,18 @@ mod tests {
         let side = |number: usize| {
             let mut session = [0; 16];
             session[..8].copy_from_slice(&number.to_be_bytes());
-            (SessionId(session), Side::A)
+            of_session(SessionId(session), Side::A)
         };
         // Comes, sends what it may at once, and goes. Whether what it may was all of a bucket.
         let come_and_go = |directory: &mut Directory, number: usize, now: Duration| {
             let heard = Heard::default();
-            let claim = Claim { side: Some(side(number)), prefix, relayed: &[(relayed(5000), heard)] };
+            let claim = Claim { identity: side(number), prefix, relayed: &[(relayed(5000), heard)] };
             let meter = directory.admit(claim, now).map(|admitted| admitted.meter);
             let meter = meter.expect("there is room").expect("there is a limit");
             let bandwidth = directory.bandwidth();
             let sent = (0..60).filter(|_| bandwidth.spend(&meter, Direction::Sent, 968, now).is_ok());
             let sent = sent.count();
-            directory.release(Some(side(number)), prefix, relayed(5000), now);
+            directory.release(side(number), prefix, relayed(5000), Some(&meter), now);
             sent
         };
         let (begin, tenth) = (Duration::from_secs(1000), Duration::from_millis(100));

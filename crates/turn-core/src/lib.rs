@@ -24,6 +24,7 @@ mod discovery;
 mod ended;
 mod icmp;
 mod keyed;
+mod leavers;
 pub mod limits;
 pub mod memory;
 mod moving;

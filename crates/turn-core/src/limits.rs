@@ -109,6 +109,9 @@ pub const SESSION_BURST: Duration = Duration::from_millis(500);
 /// left first is forgotten.
 pub const RESTING_SIDES_MAX: usize = 4_096;
 
+/// Places for users of no session whose allocations have ended, until their buckets are full again.
+pub const LEAVERS_MAX: usize = 4_096;
+
 /// The same of the whole appliance. Its second half is kept for those within their fair share.
 pub const TOTAL_BURST: Duration = Duration::from_millis(500);
 

@@ -8,8 +8,9 @@ use crate::allocation::{ALLOCATION_BYTES, PERMISSION_BYTES};
 use crate::clients::Record;
 use crate::connections::{Connection, ConnectionId, Connections};
 use crate::credentials::{SessionId, Side};
+use crate::leavers::Leaver;
 use crate::limits::{
-    ANSWER_SLOTS, CONNECTIONS_MAX, CONNECTIONS_TOTAL_MAX, EARLY_NOTICES_MAX, ENDED_SESSIONS_MAX,
+    ANSWER_SLOTS, CONNECTIONS_MAX, CONNECTIONS_TOTAL_MAX, EARLY_NOTICES_MAX, ENDED_SESSIONS_MAX, LEAVERS_MAX,
     PEERINGS_MAX, PERMISSIONS_MAX, RESERVATIONS_MAX, RESTING_SIDES_MAX, SECOND_CHANCES_MAX,
     SPENT_REQUESTS_MAX,
 };
@@ -66,6 +67,7 @@ pub const SERVER_BYTES_MAX: usize = ANSWER_TABLES * ANSWER_SLOTS * 8
     + EARLY_NOTICES_MAX * grown(size_of::<(u16, Notice)>())
     + RESERVATIONS_MAX * RESERVATION_BYTES_MAX
     + RESTING_SIDES_MAX * (RESTING_SIDE_BYTES + METER_BYTES_MAX)
+    + LEAVERS_MAX * size_of::<Leaver>()
     + PORTS * grown(size_of::<(Duration, u16)>());
 
 /// Numbers that relayed addresses can have: those from 1024 up.

@@ -429,7 +429,8 @@ impl Server {
             None => self.forget_client(allocation.tuple, allocation.made_by, now),
         }
         let port = allocation.relayed.0.port();
-        self.directory().release(allocation.side(), allocation.prefix, allocation.relayed, now);
+        let Allocation { identity, prefix, relayed, ref meter, .. } = allocation;
+        self.directory().release(identity, prefix, relayed, meter.as_deref(), now);
         self.give_back(port, now);
         if allocation.relay != RelaySocket::None {
             self.events.push_back(Event::CloseRelay { port });

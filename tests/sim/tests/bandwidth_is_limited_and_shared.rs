@@ -151,3 +151,24 @@ fn row_97_an_allocation_made_anew_brings_no_full_bucket() {
         assert!((90..=100).contains(&passed), "{passed}");
     }
 }
+
+#[test]
+fn row_97_nor_does_one_of_a_user_without_a_session() {
+    let bandwidth = BandwidthLimits { session_bps: 800_000, total_bps: 0 };
+    for workers in [1, 2, 5] {
+        let mut world = World::with(Setup { bandwidth, workers, ..Setup::new(7) });
+        let peer: SocketAddr = "9.9.9.9:5000".parse().unwrap();
+        let user = world.user("user");
+        let (began, mut passed) = (world.now(), 0);
+        for _ in 0..10 {
+            world.allocate(user);
+            assert_eq!(world.refusal(user, Request::permit(&[peer])), None);
+            passed += (0..100).filter(|_| world.send(user, peer, &PAYLOAD).is_forward()).count();
+            assert_eq!(world.refusal(user, Request::refresh(0)), None);
+            world.pass(Duration::from_millis(50));
+        }
+        // At once, and in the time that has passed.
+        let time_ms = (world.now() - began).as_millis() as usize;
+        assert!(passed >= 50 && passed <= 51 + time_ms / 10, "{passed} in {time_ms} ms");
+    }
+}

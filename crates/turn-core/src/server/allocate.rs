@@ -264,7 +264,7 @@ impl Server {
     ) -> Result<Option<Arc<Meter>>, ErrorCode> {
         let prefix = Prefix::of(request.tuple.client);
         let relayed: Vec<_> = grants.iter().map(|it| (it.relayed, Arc::clone(&it.heard))).collect();
-        let claim = Claim { side: request.identity.side(), prefix, relayed: &relayed };
+        let claim = Claim { identity: request.identity, prefix, relayed: &relayed };
         let mut directory = self.directory();
         let admitted = directory.admit(claim, now)?;
         for ip in relayed.iter().map(|(relayed, _)| relayed.0.ip()) {
