@@ -433,4 +433,70 @@ mod tests {
         let guess = IntegrityKey::long_term_md5(b"nobody", b"ginnel", b"password");
         assert!(!unknown.matches(&known) && !unknown.matches(&guess));
     }
+
+    #[test]
+    fn only_a_sessions_name_has_a_side() {
+        let (session, side) = (SessionId([3; 16]), Side::B);
+        let of_session = Identity::Session { session, side, expires_unix_s: 5000 };
+        assert_eq!(of_session.side(), Some((session, side)));
+        assert_eq!(Identity::User(0).side(), None);
+        assert_eq!(credentials().realm(), "ginnel");
+    }
+
+    #[test]
+    fn a_secret_that_was_replaced_proves_nothing() {
+        let username = b"1900000000:somebody";
+        let claim = Claim::Name(username);
+        let mut credentials = credentials();
+        let proves = |credentials: &Credentials, secret: &[u8]| {
+            let password = SharedSecret::new(secret).password(username);
+            let own = IntegrityKey::long_term(
+                PasswordAlgorithm::Md5,
+                username,
+                credentials.realm().as_bytes(),
+                password.as_bytes(),
+            );
+            let identity = credentials.identify(claim);
+            credentials.prove(identity, claim, PasswordAlgorithm::Md5, |key| key.matches(&own)).is_some()
+        };
+        assert_eq!([&b"old"[..], b"new", b"newer"].map(|it| proves(&credentials, it)), [true, true, false]);
+        credentials.replace_shared_secrets(&[SharedSecret::new(b"new"), SharedSecret::new(b"newer")]);
+        assert_eq!([&b"old"[..], b"new", b"newer"].map(|it| proves(&credentials, it)), [false, true, true]);
+    }
+
+    #[test]
+    fn tcp_is_for_public_peers_of_those_who_may() {
+        let (session, side) = (SessionId([3; 16]), Side::A);
+        let of_session = Identity::Session { session, side, expires_unix_s: 5000 };
+        let of_secret = Identity::Shared { name: NameDigest([0; 16]), expires_unix_s: 5000 };
+        let all = [of_session, Identity::User(0), Identity::User(1), of_secret];
+        let make = |for_all, told: PeerPolicy, of_sessions| {
+            let told = StaticUser::new("told", "ginnel", "password", told).with_tcp();
+            let other = StaticUser::new("other", "ginnel", "password", PeerPolicy::Public);
+            let key = SessionKey::new([1; 32]);
+            Credentials::new("ginnel".into(), key, of_sessions, vec![], vec![told, other], for_all, [2; 16])
+        };
+        for (for_all, told, of_sessions, expected) in [
+            (false, PeerPolicy::Public, PeerPolicy::Public, [false, true, false, false]),
+            (false, PeerPolicy::Appliance, PeerPolicy::Public, [false; 4]),
+            (true, PeerPolicy::Public, PeerPolicy::Public, [true; 4]),
+            (true, PeerPolicy::Appliance, PeerPolicy::Partner, [false, false, true, true]),
+        ] {
+            let credentials = make(for_all, told, of_sessions);
+            assert_eq!(all.map(|it| credentials.may_relay_tcp(it)), expected);
+            assert!(credentials.relay_tcp());
+        }
+        assert!(!credentials().relay_tcp(), "for nobody");
+        let for_all = |tcp| {
+            let key = SessionKey::new([1; 32]);
+            Credentials::new("ginnel".into(), key, PeerPolicy::Partner, vec![], vec![], tcp, [2; 16])
+        };
+        assert_eq!([true, false].map(|tcp| for_all(tcp).relay_tcp()), [true, false]);
+    }
+
+    #[test]
+    fn names_are_not_printed_and_that_there_is_one_is() {
+        assert_eq!(format!("{:?}", SessionId([3; 16])), "SessionId[..]");
+        assert_eq!(format!("{:?}", NameDigest([3; 16])), "NameDigest[..]");
+    }
 }

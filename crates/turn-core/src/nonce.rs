@@ -239,4 +239,15 @@ mod tests {
             assert!(!nonces.accepts(plain.issue(now, &client).as_bytes(), now, &client));
         }
     }
+
+    #[test]
+    fn all_nonces_are_as_long_as_is_told() {
+        for features in ALL {
+            let nonces = Nonces::new([7; 16], features);
+            for s in [0, 1_000, 1 << 40] {
+                let nonce = nonces.issue(Duration::from_secs(s), &tuple("198.51.100.7:5000"));
+                assert_eq!(nonce.as_bytes().len(), nonces.nonce_bytes());
+            }
+        }
+    }
 }

@@ -240,6 +240,7 @@ const AMPLIFIER_PORTS: [u16; 15] = [7, 13, 17, 19, 53, 69, 111, 123, 137, 161, 3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::{ClientAddr, ListenerId, LocalIp};
 
     fn policy() -> AddressPolicy {
         let range = |first: &str, last: &str| {
@@ -407,5 +408,46 @@ mod tests {
         for source in ["9.9.9.9:5000", "127.0.0.1:9641"] {
             assert!(!policy().is_hopeless_source(source.parse().unwrap()), "{source}");
         }
+    }
+
+    #[test]
+    fn row_39_two_sides_of_one_session_meet_and_so_does_anyone_else() {
+        let (one, other) = (SessionId([1; 16]), SessionId([2; 16]));
+        let scopes = [
+            Scope::Session(one, Side::A),
+            Scope::Session(one, Side::B),
+            Scope::Session(other, Side::A),
+            Scope::Session(other, Side::B),
+            Scope::Anyone,
+        ];
+        let meet = |at: usize| scopes.map(|scope| scopes[at].may_meet(scope));
+        assert_eq!(meet(0), [false, true, false, false, false]);
+        assert_eq!(meet(1), [true, false, false, false, false]);
+        assert_eq!(meet(2), [false, false, false, true, false]);
+        assert_eq!(meet(3), [false, false, true, false, false]);
+        assert_eq!(meet(4), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn what_may_be_relayed_here_goes_by_a_route() {
+        use PeerVerdict::{Outside, Refused, Relayed, RelayedOrOutside};
+        let by_route = [Refused, Relayed, RelayedOrOutside, Outside].map(PeerVerdict::goes_by_route);
+        assert_eq!(by_route, [false, true, true, false]);
+    }
+
+    #[test]
+    fn neither_end_of_a_way_may_be_hopeless() {
+        let is_hopeless = |client: &str, local: &str| {
+            policy().is_hopeless(&FiveTuple {
+                client: ClientAddr(client.parse().unwrap()),
+                local: LocalIp(local.parse().unwrap()),
+                listener: ListenerId(0),
+            })
+        };
+        assert!(!is_hopeless("9.9.9.9:5000", "1.2.3.4"));
+        assert!(is_hopeless("9.9.9.9:5000", "255.255.255.255"));
+        assert!(is_hopeless("9.9.9.9:5000", "224.0.0.1"));
+        assert!(is_hopeless("9.9.9.9:0", "1.2.3.4"));
+        assert!(is_hopeless("1.2.3.4:3478", "1.2.3.4"));
     }
 }

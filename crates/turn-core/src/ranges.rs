@@ -121,4 +121,45 @@ mod tests {
             assert!(AddressRange::new(first.parse().unwrap(), last.parse().unwrap()).is_none());
         }
     }
+
+    #[test]
+    fn the_built_in_list_ends_where_its_blocks_end() {
+        let mut wrong = Vec::new();
+        let mut check = |ip: &str, refused: bool| {
+            if is_refused_by_default(ip.parse().unwrap()) != refused {
+                wrong.push((ip.to_owned(), refused));
+            }
+        };
+        for (outside, first, last, behind) in [
+            ("9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"),
+            ("100.63.255.255", "100.64.0.0", "100.127.255.255", "100.128.0.0"),
+            ("168.63.129.15", "168.63.129.16", "168.63.129.16", "168.63.129.17"),
+            ("172.15.255.255", "172.16.0.0", "172.31.255.255", "172.32.0.0"),
+            ("2001:db7:ffff::1", "2001:db8::", "2001:db8:ffff::1", "2001:db9::"),
+            ("2003:ffff::1", "4000::", "ffff::1", "2003::1"),
+            ("2001:ffff::1", "2002::", "2002:ffff::1", "2003::"),
+        ] {
+            check(outside, false);
+            check(first, true);
+            check(last, true);
+            check(behind, false);
+        }
+        for ip in ["::", "::1", "1fff:ffff::1", "fe80::1", "fc00::1", "ff02::1", "2a00::5efe:a00:1"] {
+            check(ip, true);
+        }
+        for ip in ["2a00::200:5efe:a00:1", "2a00:1:2:3:200:5efe:a00:1"] {
+            check(ip, true);
+        }
+        for ip in ["2a00::1:5efe:a00:1", "2a00::5eff:a00:1", "2a00::1", "3000::1"] {
+            check(ip, false);
+        }
+        assert!(wrong.is_empty(), "address, should be refused: {wrong:?}");
+    }
+
+    #[test]
+    fn teredo_and_6to4_are_tunnels() {
+        let all = ["2001::1", "2002::1", "2001:1::1", "2003::1", "32.1.0.0", "32.2.0.0"];
+        let tunnels = all.map(|ip| is_tunnel(ip.parse().unwrap()));
+        assert_eq!(tunnels, [true, true, false, false, false, false]);
+    }
 }

@@ -196,4 +196,11 @@ mod tests {
         assert!((0..5).all(|at| !asks(&mut chances, 1, 1, at)));
         assert_eq!(chances.shelves.capacity(), 0);
     }
+
+    #[test]
+    fn all_its_places_are_told() {
+        let chances = chances();
+        assert_eq!(chances.shelves.len() * SHELF_PLACES, SECOND_CHANCES_MAX);
+        assert_eq!(chances.places(), SECOND_CHANCES_MAX + chances.addresses.places());
+    }
 }

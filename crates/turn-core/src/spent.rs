@@ -104,4 +104,16 @@ mod tests {
         }
         assert!(spent.requests.len() <= SPENT_REQUESTS_MAX && spent.order.len() == spent.requests.len());
     }
+
+    #[test]
+    fn how_many_are_kept_and_since_when_is_told() {
+        let mut spent = Spent::new(Keyed(1, 2));
+        assert_eq!(spent.kept(), (0, None));
+        for s in [70, 80, 90] {
+            spent.add(&tuple(s), TransactionId([1; 12]), Duration::from_secs(s.into()));
+        }
+        assert_eq!(spent.kept(), (3, Some(Duration::from_secs(70))));
+        spent.lapse(spent.next().unwrap());
+        assert_eq!(spent.kept(), (2, Some(Duration::from_secs(80))));
+    }
 }
