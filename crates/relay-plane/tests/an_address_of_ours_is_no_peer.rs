@@ -7,12 +7,12 @@ mod namespace;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use relay_plane::Relay;
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method};
 
-use self::common::{ID, V4, ask, authenticate, nonce, receive, socket, start};
+use self::common::{ID, PATIENCE, V4, ask, authenticate, nonce, receive, socket, start};
 use self::namespace::inside;
 
 const NEW: &str = "9.9.9.9";
@@ -27,7 +27,7 @@ fn run_while_one_comes() {
     let good = socket(V4);
     let (client, nonce) = allocated(&relay);
     let service = UdpSocket::bind("0.0.0.0:5000").expect("a free port");
-    service.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    service.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let peer: SocketAddr = format!("{NEW}:5000").parse().expect("an address");
     // The route says that it is elsewhere, and so do we.
     for (number, peer) in [(0x4000, peer), (0x4001, good.local_addr().expect("bound"))] {
@@ -35,7 +35,7 @@ fn run_while_one_comes() {
     }
     let added = Command::new("ip").args(["address", "add", NEW, "dev", "lo"]).status();
     assert!(added.expect("ip; install it: apt-get install iproute2").success());
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while bind(&client, &nonce, 0x4002, SocketAddr::new(peer.ip(), 5001)) != Class::Error {
         assert!(Instant::now() < deadline, "it is not noticed");
         std::thread::yield_now();

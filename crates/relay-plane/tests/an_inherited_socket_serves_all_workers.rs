@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use stun_wire::{AttributeType, Message, Method, decode_xor_address};
 use tokio::time::timeout;
 
-use self::common::{ID, V4, ask, nonce, receive, socket, start};
+use self::common::{ID, PATIENCE, V4, ask, nonce, receive, socket, start};
 
 #[test]
 fn every_worker_has_clients_and_each_is_relayed() {
@@ -56,7 +56,7 @@ async fn whoever_watches_learns_that_a_worker_or_the_reader_is_gone() {
     let relay = start(Some(socket(V4)), false);
     let handle = relay.handle();
     for _ in 0..3 {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         while !handle.has_pulse() {
             assert!(Instant::now() < deadline, "a thread does not answer");
             std::thread::yield_now();
@@ -67,5 +67,5 @@ async fn whoever_watches_learns_that_a_worker_or_the_reader_is_gone() {
     // What was asked before may have been answered.
     let _ = handle.has_pulse();
     assert!(!handle.has_pulse() && !handle.has_pulse());
-    timeout(Duration::from_secs(10), handle.ended()).await.unwrap();
+    timeout(PATIENCE, handle.ended()).await.unwrap();
 }

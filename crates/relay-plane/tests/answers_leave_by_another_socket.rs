@@ -4,26 +4,29 @@
 mod config;
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Duration;
 
-use relay_plane::{Config, Relay};
+use relay_plane::{Config, Relay, StartError};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_address};
 use turn_core::{Discovery, Endpoint, ListenerId};
 
-use self::config::closed;
+use self::config::{PATIENCE, closed};
 
-/// A port of two addresses that nobody has at the moment.
-fn free_port(ips: [&str; 2]) -> u16 {
+/// On two ports of two addresses that are free on both.
+fn started() -> (Relay, [SocketAddr; 4]) {
+    let ips = ["127.0.0.1", "127.0.0.2"];
     let of = |ip: &str, port: u16| UdpSocket::bind(format!("{ip}:{port}"));
-    let free = (0..100).find_map(|_| {
-        let first = of(ips[0], 0).ok()?;
-        let port = first.local_addr().ok()?.port();
-        of(ips[1], port).ok().map(|_| port)
+    // Somebody else may get what was free a moment ago.
+    let started = (0..100).find_map(|_| {
+        let two = [of(ips[0], 0).ok()?, of(ips[0], 0).ok()?];
+        let ports = two.map(|socket| socket.local_addr().expect("bound").port());
+        let listen = [(0, 0), (0, 1), (1, 0), (1, 1)]
+            .map(|(ip, port)| format!("{}:{}", ips[ip], ports[port]).parse().expect("an address"));
+        start(listen).ok().map(|relay| (relay, listen))
     });
-    free.expect("a port that is free on both addresses")
+    started.expect("a relay on four loopback endpoints")
 }
 
-fn start(listen: [SocketAddr; 4]) -> Relay {
+fn start(listen: [SocketAddr; 4]) -> Result<Relay, StartError> {
     let endpoint = |place: u8| {
         let address = listen[usize::from(place)];
         Endpoint { listener: ListenerId(place), local: address.ip(), public: address }
@@ -37,20 +40,15 @@ fn start(listen: [SocketAddr; 4]) -> Relay {
         },
         ..closed()
     })
-    .expect("a relay on four loopback endpoints")
 }
 
 #[test]
 fn each_of_the_four_is_asked_for_each_of_the_four() {
-    let ips = ["127.0.0.1", "127.0.0.2"];
-    let ports = [free_port(ips), free_port(ips)];
-    let listen: [SocketAddr; 4] = [(0, 0), (0, 1), (1, 0), (1, 1)]
-        .map(|(ip, port)| format!("{}:{}", ips[ip], ports[port]).parse().unwrap());
-    let relay = start(listen);
+    let (relay, listen) = started();
     // Several clients, so that several workers are asked.
     for _ in 0..8 {
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
         for (place, asked) in listen.into_iter().enumerate() {
             for (flags, changed) in [(0_u8, 0), (2, 1), (4, 2), (6, 3)] {
                 let id = TransactionId([flags; 12]);

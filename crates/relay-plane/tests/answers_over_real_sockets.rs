@@ -5,12 +5,12 @@ mod config;
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use relay_plane::{Config, Relay, StartError};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_xor_address};
 
-use self::config::closed;
+use self::config::{PATIENCE, closed};
 
 const ID: TransactionId = TransactionId([5; 12]);
 
@@ -24,7 +24,7 @@ fn start(listen: &[&str], workers: usize) -> Result<Relay, StartError> {
 
 fn client(server: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind(SocketAddr::new(server.ip(), 0)).expect("a free port");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket
 }
 
@@ -45,7 +45,7 @@ fn ask(socket: &UdpSocket, server: SocketAddr, request: &[u8]) -> (Vec<u8>, Sock
 #[test]
 fn a_client_may_have_the_number_of_a_tcp_port_of_ours() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let listen_streams = vec![socket.local_addr().unwrap()];
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let relay = Relay::start(Config { listen, listen_streams, ..closed() }).unwrap();
@@ -99,7 +99,7 @@ fn junk_gets_no_answer_and_does_no_harm() {
     // Loopback keeps the order: the first thing to come back is the answer to the last thing sent.
     let (answer, _) = ask(&socket, server, &request);
     assert_eq!(Message::parse(&answer).unwrap().class(), Class::Success);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     // 20 truncations, the empty one included, 256 first bytes and the large one.
     while relay.handle().counters().turn.drops.iter().sum::<u64>() < 277 {
         assert!(Instant::now() < deadline, "{:?}", relay.handle().counters());

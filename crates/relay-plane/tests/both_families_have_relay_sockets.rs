@@ -6,13 +6,12 @@ mod common;
 
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
 
 use relay_plane::Relay;
 use socket2::{Domain, Protocol, Socket, Type};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, decode_xor_address};
 
-use self::common::{ID, V4, V6, ask, nonce, receive, socket, start};
+use self::common::{ID, PATIENCE, V4, V6, ask, nonce, receive, socket, start};
 
 /// A client's socket and nonce and its two relayed addresses.
 fn allocated(relay: &Relay) -> (UdpSocket, Vec<u8>, Vec<SocketAddr>) {
@@ -49,9 +48,12 @@ fn send(client: &UdpSocket, peer: SocketAddr, payload: &[u8], whole: bool) {
     client.send(&out).expect("sent");
 }
 
-/// A port where nobody listens: one that was free a moment ago.
-fn closed(ip: IpAddr) -> SocketAddr {
-    socket(ip).local_addr().expect("bound")
+/// A port where nobody listens to the relay and that nobody else gets: its holder is connected elsewhere.
+fn closed(ip: IpAddr) -> (UdpSocket, SocketAddr) {
+    let (holder, elsewhere) = (socket(ip), socket(ip));
+    holder.connect(elsewhere.local_addr().expect("bound")).expect("connected");
+    let address = holder.local_addr().expect("bound");
+    (holder, address)
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn errors_about_closed_ports_are_told_where_that_is_wanted() {
     let relay = start(None, true);
     let (client, nonce, relayed) = allocated(&relay);
     for (relayed, told) in relayed.into_iter().zip([[3, 3], [1, 4]]) {
-        let (nobody, somebody) = (closed(relayed.ip()), socket(relayed.ip()));
+        let ((_holder, nobody), somebody) = (closed(relayed.ip()), socket(relayed.ip()));
         permit(&client, &nonce, nobody);
         for number in 0..10 {
             send(&client, nobody, b"is anybody there?", false);
@@ -84,7 +86,7 @@ fn row_21_a_closed_port_is_as_silent_as_an_open_one() {
     let relay = start(None, false);
     let (client, nonce, relayed) = allocated(&relay);
     for relayed in relayed {
-        let (nobody, somebody) = (closed(relayed.ip()), socket(relayed.ip()));
+        let ((_holder, nobody), somebody) = (closed(relayed.ip()), socket(relayed.ip()));
         permit(&client, &nonce, nobody);
         for number in 0..10 {
             send(&client, nobody, b"is anybody there?", false);
@@ -142,7 +144,7 @@ fn row_57_dont_fragment_is_a_bit_on_the_wire() {
 fn look_at_the_wire() {
     let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
     raw.bind(&SocketAddr::new(V4, 0).into()).expect("loopback");
-    raw.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    raw.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let relay = start(None, false);
     let (client, nonce, relayed) = allocated(&relay);
     let peer = socket(V4).local_addr().expect("bound");

@@ -7,14 +7,14 @@ use std::future::poll_fn;
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use quinn::AsyncUdpSocket as _;
 use quinn::udp::{RecvMeta, Transmit};
 use relay_plane::{Config, QuicSocket, Relay};
 use stun_wire::{Class, Message, MessageWriter, Method, TransactionId};
 
-use self::config::closed;
+use self::config::{PATIENCE, closed};
 
 fn start(web: &str) -> (Relay, Arc<QuicSocket>) {
     let mut relay = Relay::start(Config { web: vec![web.parse().expect("an address")], ..closed() })
@@ -25,7 +25,7 @@ fn start(web: &str) -> (Relay, Arc<QuicSocket>) {
 
 fn client(ip: &str) -> UdpSocket {
     let socket = UdpSocket::bind((ip, 0)).expect("a free port");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket
 }
 
@@ -33,7 +33,7 @@ fn client(ip: &str) -> UdpSocket {
 async fn next(quic: &QuicSocket) -> (Vec<u8>, RecvMeta) {
     let (mut bytes, mut metas) = ([0; 1_500], [RecvMeta::default()]);
     let received = poll_fn(|cx| quic.poll_recv(cx, &mut [IoSliceMut::new(&mut bytes)], &mut metas));
-    let filled = tokio::time::timeout(Duration::from_secs(5), received).await.expect("a datagram in time");
+    let filled = tokio::time::timeout(PATIENCE, received).await.expect("a datagram in time");
     assert_eq!(filled.expect("a queue does not fail"), 1);
     (bytes[..metas[0].len].to_vec(), metas[0])
 }
@@ -81,7 +81,7 @@ async fn what_nobody_reads_is_dropped_and_counted_and_stun_goes_on() {
     let (relay, quic) = start("127.0.0.1:0");
     let server = relay.listening()[0];
     let socket = client("127.0.0.1");
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     // Reading nothing, so that the queue fills however slowly the kernel delivers.
     while relay.handle().counters().io.quic_drops == 0 {
         assert!(Instant::now() < deadline, "{:?}", relay.handle().counters());

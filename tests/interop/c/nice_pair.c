@@ -84,7 +84,7 @@ static void state_changed(NiceAgent *agent, guint stream, guint component, guint
 static gboolean too_late(gpointer data)
 {
     (void)data;
-    g_error("%d of %d after half a minute; %d have candidates, ready: %d, %d", echoed, MESSAGES, gathered, ready[0],
+    g_error("%d of %d after two minutes; %d have candidates, ready: %d, %d", echoed, MESSAGES, gathered, ready[0],
             ready[1]);
     return FALSE;
 }
@@ -112,7 +112,7 @@ int main(int count, char **arguments)
     }
     for (int i = 0; i < 2; i++)
         nice_agent_gather_candidates(agents[i], streams[i]);
-    g_timeout_add_seconds(30, too_late, NULL);
+    g_timeout_add_seconds(120, too_late, NULL);
     g_main_loop_run(loop);
 
     NiceCandidate *local, *remote;

@@ -32,7 +32,7 @@ async def main(server, peer, username, password):
     for number in range(20):
         payload = bytes([number]) * 300
         transport.sendto(payload, address(peer))
-        data, source = await asyncio.wait_for(inbox.received.get(), timeout=10)
+        data, source = await asyncio.wait_for(inbox.received.get(), timeout=60)
         assert (data, source) == (payload, address(peer)), "another datagram than was sent"
         count += 1
     print(f"{count} of 20")

@@ -47,7 +47,7 @@ class Client(QuicConnectionProtocol):
         self.news.set()
 
     async def until(self, condition):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 self.news.clear()
                 await self.news.wait()
@@ -125,7 +125,7 @@ async def is_refused(server, parameters):
     """Whether the handshake ends with an error of the server's."""
     one = None
     try:
-        async with asyncio.timeout(20), client(server, parameters) as one:
+        async with asyncio.timeout(90), client(server, parameters) as one:
             # A client is sure only once the server has spoken behind the handshake.
             await one.hello()
     except ConnectionError:

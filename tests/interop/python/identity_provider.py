@@ -59,7 +59,7 @@ class Provider:
         return self.questions
 
     def enter(self, url, token):
-        return asyncio.run(asyncio.wait_for(enter(url, token), 20))
+        return asyncio.run(asyncio.wait_for(enter(url, token), 60))
 
 
 async def enter(url, token):

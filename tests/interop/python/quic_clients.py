@@ -31,7 +31,7 @@ class Messages:
             self.buffer = self.buffer[4 + length :]
 
     async def next(self):
-        return await asyncio.wait_for(self.queue.get(), timeout=10)
+        return await asyncio.wait_for(self.queue.get(), timeout=60)
 
     async def hear(self, kind):
         message = await self.next()
@@ -90,7 +90,7 @@ class Session(Plain):
             ],
         )
         self.transmit()
-        status = await asyncio.wait_for(self.answer, timeout=10)
+        status = await asyncio.wait_for(self.answer, timeout=60)
         assert status == b"200", status
         self.stream = self.http.create_webtransport_stream(request)
 

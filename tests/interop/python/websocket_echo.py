@@ -73,4 +73,4 @@ class Echo:
         await socket.send(json.dumps(sent(message)))
 
 
-asyncio.run(asyncio.wait_for(Echo(sys.argv[1]).run(), 50))
+asyncio.run(asyncio.wait_for(Echo(sys.argv[1]).run(), 240))

@@ -4,7 +4,7 @@
 //! build of this tree; the step `tests/run interop` builds it first.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,7 +35,7 @@ impl Appliance {
     /// Starts one and waits until it is ready.
     ///
     /// # Panics
-    /// Where it does not become ready within ten seconds; with what it said.
+    /// Where it does not become ready in time; with what it said.
     pub fn start(ip: IpAddr) -> Self {
         Self::start_with(ip, "")
     }
@@ -80,7 +80,7 @@ impl Appliance {
             "version = 1\n\
              [listen]\nturn = [{listen}]\nturns = [\"{turns}\"]\nweb = [\"{web}\"]\n\
              local = [\"{local}\"]\nadmin = \"{admin}\"\n\
-             [server]\nworkers = 2\ndrain_s = 30\n\
+             [server]\nworkers = 2\ndrain_s = 60\n\
              [relay]\nports = \"61000-65535\"\nallow = [\"127.0.0.0/8\", \"::1/128\"]\nold_channels = true\n\
              {secrets}\n{relay}\n\
              user = [\n\
@@ -143,9 +143,9 @@ impl Appliance {
     /// Waits until a metric has at least this value: counters are published a little later than counted.
     ///
     /// # Panics
-    /// Where it has not within five seconds.
+    /// Where it has not in time.
     pub fn wait_for_metric(&self, name: &str, at_least: f64) {
-        wait_for(name, Duration::from_secs(5), || self.metric(name) >= at_least);
+        wait_for(name, PATIENCE, || self.metric(name) >= at_least);
     }
 
     /// What `ginnel credentials` prints for this appliance: a user name and a password.
@@ -192,15 +192,15 @@ impl Appliance {
     /// The code that it ends with.
     ///
     /// # Panics
-    /// Where it has not ended within ten seconds, or ends by a signal.
+    /// Where it has not ended within [`END_S_MAX`], or ends by a signal.
     pub fn ended(&mut self) -> i32 {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(END_S_MAX);
         loop {
             if let Some(status) = self.process.try_wait().expect("a child of ours") {
                 return status.code().expect("an end of its own");
             }
             assert!(Instant::now() < deadline, "it does not end\n{}", self.log());
-            std::thread::yield_now();
+            pause();
         }
     }
 
@@ -227,17 +227,17 @@ impl Appliance {
     }
 
     fn wait_until_ready(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         while !self.is_ready() {
             let ended: Option<ExitStatus> = self.process.try_wait().expect("a child of ours");
             assert!(ended.is_none() && Instant::now() < deadline, "not ready: {ended:?}\n{}", self.log());
-            std::thread::yield_now();
+            pause();
         }
     }
 
     fn ask(&self, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(self.admin)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut page = String::new();
         stream.read_to_string(&mut page)?;
@@ -299,14 +299,34 @@ pub fn wait_for(what: &str, time: Duration, mut condition: impl FnMut() -> bool)
     let deadline = Instant::now() + time;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::yield_now();
+        pause();
     }
 }
 
-/// A command of another program, killed with the test and ended after a minute.
+/// Between two looks at a condition: those who are to bring it about need the cores too.
+fn pause() {
+    std::thread::park_timeout(Duration::from_millis(5));
+}
+
+/// Whether somebody has closed a connection on us, in whatever way, without saying anything more.
+///
+/// # Panics
+/// Where it is still open after [`PATIENCE`].
+pub fn is_closed(mut stream: &TcpStream) -> bool {
+    stream.set_read_timeout(Some(PATIENCE)).expect("an open stream");
+    match stream.read(&mut [0; 1]) {
+        Ok(length) => length == 0,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            panic!("it is still open")
+        }
+        Err(_) => true,
+    }
+}
+
+/// A command of another program, killed with the test and ended after some minutes.
 pub fn limited(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", "60"]).arg(program.as_ref()).stdin(Stdio::null());
+    command.args(["--kill-after=5", "300"]).arg(program.as_ref()).stdin(Stdio::null());
     command
 }
 
@@ -404,6 +424,14 @@ pub const OLD_SECRET: &str = "the-one-that-others-still-have";
 
 /// The password of both. It guards nothing: the appliance lives on loopback, for seconds.
 pub const PASSWORD: &str = "known-to-every-test";
+
+/// How long anything may take that takes next to no time where there is somebody to do it. A machine may be
+/// busy: who waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long an end may take at most: less than the draining of any appliance here, so that who drains to the
+/// end is found out.
+pub const END_S_MAX: u64 = 40;
 
 /// This machine, over IPv4.
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

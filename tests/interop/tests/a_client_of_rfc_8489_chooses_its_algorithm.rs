@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant as Clock};
 
-use interop::{Appliance, PASSWORD, PUBLIC_USER, echo};
+use interop::{Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo};
 use turn_client_proto::api::{Transmit, TurnClientApi as _, TurnConfig, TurnEvent, TurnRecvRet};
 use turn_client_proto::stun::Instant;
 use turn_client_proto::stun::auth::Feature;
@@ -61,7 +61,7 @@ impl Client {
     /// Sends and receives until there is something.
     fn step<T>(&mut self, mut found: impl FnMut(&mut Self) -> Option<T>) -> T {
         let mut buffer = [0; 2048];
-        while self.start.elapsed() < Duration::from_secs(10) {
+        while self.start.elapsed() < PATIENCE {
             if let Some(found) = found(self) {
                 return found;
             }
@@ -78,7 +78,7 @@ impl Client {
                 self.heard.push((data.peer, data.data().to_vec()));
             }
         }
-        panic!("nothing within ten seconds");
+        panic!("nothing in time");
     }
 
     /// Allocates and has a datagram come back from an echo.

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
-use interop::{Appliance, LOOPBACK, PASSWORD, PUBLIC_USER, echo};
+use interop::{Appliance, LOOPBACK, PASSWORD, PATIENCE, PUBLIC_USER, echo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -49,7 +49,7 @@ impl<S: Read + Write> Client<S> {
     /// Sends and receives until there is something.
     fn step<T>(&mut self, mut found: impl FnMut(&mut Self) -> Option<T>) -> T {
         let mut buffer = [0; 4096];
-        while self.start.elapsed() < Duration::from_secs(10) {
+        while self.start.elapsed() < PATIENCE {
             if let Some(found) = found(self) {
                 return found;
             }
@@ -73,7 +73,7 @@ impl<S: Read + Write> Client<S> {
                 self.heard.push((data.peer, data.data().to_vec()));
             }
         }
-        panic!("nothing within ten seconds");
+        panic!("nothing in time");
     }
 
     /// Allocates and has a datagram come back from an echo, by Send and by a channel.

@@ -1,9 +1,7 @@
 //! Row 42 with the running binary: a secret is rolled over with the old and the new one side by side, and a
 //! file that cannot be used changes nothing.
 
-use std::time::Duration;
-
-use interop::{Appliance, OLD_SECRET, SECRET, limited, wait_for};
+use interop::{Appliance, OLD_SECRET, PATIENCE, SECRET, limited, wait_for};
 
 /// Whether coturn's client gets two allocations with a credential that it mints from a secret.
 fn gets_in(appliance: &Appliance, secret: &str) -> bool {
@@ -19,7 +17,7 @@ fn gets_in(appliance: &Appliance, secret: &str) -> bool {
 fn row_42_new_secrets_are_taken_from_the_file_and_old_ones_end() {
     let appliance = Appliance::start("127.0.0.1".parse().unwrap());
     let new = "a-secret-that-nobody-had-before";
-    let logged = |what: &str| wait_for(what, Duration::from_secs(20), || appliance.log().contains(what));
+    let logged = |what: &str| wait_for(what, PATIENCE, || appliance.log().contains(what));
     assert!(gets_in(&appliance, SECRET) && !gets_in(&appliance, new));
 
     appliance.write_private("secrets", &format!("{new}\n{SECRET}\n"));
@@ -34,6 +32,6 @@ fn row_42_new_secrets_are_taken_from_the_file_and_old_ones_end() {
 
     // Without being asked it looks by itself.
     appliance.write_private("secrets", &format!("{new}\n"));
-    wait_for("the old secret to end", Duration::from_secs(20), || !gets_in(&appliance, SECRET));
+    wait_for("the old secret to end", PATIENCE, || !gets_in(&appliance, SECRET));
     assert!(gets_in(&appliance, new));
 }

@@ -3,15 +3,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use interop::{Appliance, PASSWORD, PUBLIC_USER, echo, wait_for};
+use interop::{Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo, wait_for};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use turn::client::{Client, ClientConfig};
 use webrtc_util::Conn as _;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -8,10 +8,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use interop::{
-    Appliance, LOOPBACK, PASSWORD, PUBLIC_USER, free_address, fresh_folder, wait_for, write_private,
+    Appliance, LOOPBACK, PASSWORD, PATIENCE, PUBLIC_USER, free_address, fresh_folder, wait_for, write_private,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -33,8 +32,8 @@ async fn by_turn_over_tls_and_not_by_http() {
     let relayed = first.allocate().await.expect("an allocation");
     appliance.wait_for_metric("ginnel_relay_allocations", 1.0);
     appliance.terminate();
-    // 30 s of draining, 10 s for the rest.
-    while told(&manager) != "STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000" {}
+    // 60 s of draining, 10 s for the rest.
+    while told(&manager) != "STOPPING=1\nEXTEND_TIMEOUT_USEC=70000000" {}
     wait_for("it to be no longer ready", PATIENCE, || !appliance.is_ready());
 
     let mut back = connect(&trusted, appliance.web);
@@ -58,7 +57,7 @@ fn serve(folder: &Path) -> Appliance {
     let (web, local, admin) = (free_address(LOOPBACK), free_address(LOOPBACK), free_address(LOOPBACK));
     let configuration = format!(
         "[listen]\nturn = []\nturns = []\nweb = [\"{web}\"]\nlocal = [\"{local}\"]\nadmin = \"{admin}\"\n\
-         [server]\nworkers = 2\ndrain_s = 30\n\
+         [server]\nworkers = 2\ndrain_s = 60\n\
          [tls]\nmode = \"files\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
          [relay]\nports = \"61000-65535\"\n\
          user = [{{ name = \"{PUBLIC_USER}\", password_file = \"password\", peers = \"public\" }}]\n"
@@ -116,7 +115,5 @@ async fn client(server: SocketAddr) -> Client {
     client.listen().await.expect("a client that listens");
     client
 }
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 const BINDING: &[u8] = b"\x00\x01\x00\x00\x21\x12\xa4\x42twelve bytes";

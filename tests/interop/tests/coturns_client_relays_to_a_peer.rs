@@ -24,10 +24,14 @@
 //! | `-N`, `-O`, `-R` | `beside_hasty_and_broken_ones`; by chance they fail, lose or hang, with coturn too |
 //! | `-b` | none: SCTP is not spoken |
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use interop::{APPLIANCE_USER, Appliance, OLD_SECRET, PASSWORD, PUBLIC_USER, SECRET, free_address, limited};
+use interop::{
+    APPLIANCE_USER, Appliance, OLD_SECRET, PASSWORD, PATIENCE, PUBLIC_USER, SECRET, free_address, limited,
+    wait_for,
+};
 
 /// Messages of each of the two clients.
 const MESSAGES: u32 = 20;
@@ -46,7 +50,19 @@ impl Peer {
             .stderr(Stdio::null())
             .spawn()
             .expect("turnutils_peer; install it: apt-get install coturn");
-        Self(child, address)
+        let peer = Self(child, address);
+        peer.wait_until_it_answers();
+        peer
+    }
+
+    /// What is sent before it listens is lost, as a client of the relay would count.
+    fn wait_until_it_answers(&self) {
+        let socket = UdpSocket::bind(SocketAddr::new(self.1.ip(), 0)).expect("a free port");
+        socket.connect(self.1).expect("an address");
+        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        // Until it listens, sending or receiving fails: the port is closed.
+        let is_answered = || socket.send(b"?").is_ok() && socket.recv(&mut [0; 1]).is_ok();
+        wait_for("coturn's echo server", PATIENCE, is_answered);
     }
 }
 

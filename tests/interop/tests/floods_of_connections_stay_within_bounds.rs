@@ -12,7 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use interop::{APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, free_address, fresh_folder, limited, wait_for};
+use interop::{
+    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, PATIENCE, free_address, fresh_folder, is_closed, limited,
+    wait_for,
+};
+use tokio::time::MissedTickBehavior;
 use turn::client::{Client, ClientConfig};
 use webrtc_util::Conn;
 
@@ -53,15 +57,12 @@ async fn row_117_a_flood_of_handshakes_does_not_touch_a_call() {
     assert!(hellos > 100 && answered > 0, "{hellos} {answered}");
     assert_eq!((before.len(), during.len()), (PACKETS, PACKETS), "no packet of the call is lost");
     // Whoever stalls is closed at the deadline of five seconds, and counts for nothing afterwards.
-    for mut stream in silent.into_iter().chain(halves) {
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
+    for stream in silent.into_iter().chain(halves) {
+        assert!(is_closed(&stream));
     }
-    wait_for("the flood to be over", Duration::from_secs(20), || {
-        appliance.metric("ginnel_connections") <= 1.0
-    });
+    wait_for("the flood to be over", PATIENCE, || appliance.metric("ginnel_connections") <= 1.0);
     let mut late = connect(appliance.web, [127, 0, 3, 1]).unwrap();
-    assert!(hello(&mut late), "{}", appliance.log());
+    assert!(hello(&mut late, PATIENCE), "{}", appliance.log());
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn row_99_without_descriptors_it_waits_and_recovers() {
     let launcher = ["prlimit", "--nofile=64:64"].map(str::to_owned).to_vec();
     let appliance = Appliance::start_under(launcher, folder, &configuration, [web, turns, web, local, admin]);
     let visitors: Vec<_> = (0..200).filter_map(|_| TcpStream::connect(appliance.local).ok()).collect();
-    wait_for("word of it", Duration::from_secs(10), || appliance.log().contains("cannot accept connections"));
+    wait_for("word of it", PATIENCE, || appliance.log().contains("cannot accept connections"));
     let (begun, spent) = (Instant::now(), appliance.cpu_time());
     // A second in which there is nothing to do but to wait for a descriptor.
     while begun.elapsed() < Duration::from_secs(1) {
@@ -85,7 +86,7 @@ fn row_99_without_descriptors_it_waits_and_recovers() {
     println!("{:.1} % of a core while there is no descriptor", 100.0 * share);
     assert!(share < 0.25, "{share}");
     drop(visitors);
-    wait_for("a page", Duration::from_secs(20), || page(appliance.local).starts_with("HTTP/1.1 200"));
+    wait_for("a page", PATIENCE, || page(appliance.local).starts_with("HTTP/1.1 200"));
 }
 
 /// Two clients of coturn's that talk over TLS on the web port, where the handshakes are.
@@ -94,8 +95,9 @@ struct Talk(Child);
 impl Talk {
     /// Returns once both have their allocation.
     fn over_tls(appliance: &Appliance) -> Self {
-        // There is the other call, and no more.
-        appliance.wait_for_metric("ginnel_relay_allocations", 2.0);
+        // There is the other call, and no more: those who talked before have left.
+        let allocations = || appliance.metric("ginnel_relay_allocations");
+        wait_for("the other call alone", PATIENCE, || (allocations() - 2.0).abs() < 0.5);
         let child = limited("turnutils_uclient")
             .args(["-c", "-y", "-t", "-S", "-m", "2", "-n", "200", "-z", "20", "-u", APPLIANCE_USER])
             .args(["-w", PASSWORD, "-p", &appliance.web.port().to_string(), "127.0.0.1"])
@@ -127,6 +129,8 @@ impl Said {
 
 async fn client(appliance: &Appliance) -> Client {
     let socket = tokio::net::UdpSocket::bind(SocketAddr::new(LOOPBACK, 0)).await.unwrap();
+    // Room for all of a call: on a busy machine this process may be the one that is late.
+    socket2::SockRef::from(&socket).set_recv_buffer_size(PACKETS * 4_096).unwrap();
     let config = ClientConfig {
         stun_serv_addr: appliance.turn.to_string(),
         turn_serv_addr: appliance.turn.to_string(),
@@ -149,6 +153,8 @@ async fn call(one: &impl Conn, other: &impl Conn, to: SocketAddr) -> Vec<Duratio
     let mut ways = Vec::new();
     let sending = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        // Who was held up does not make up for it by a burst, which buffers on the way need not hold.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for _ in 0..PACKETS {
             ticks.tick().await;
             let sent = start.elapsed().as_nanos() as u64;
@@ -158,7 +164,7 @@ async fn call(one: &impl Conn, other: &impl Conn, to: SocketAddr) -> Vec<Duratio
     let receiving = async {
         let mut buffer = [0; 2_048];
         while ways.len() < PACKETS {
-            let heard = tokio::time::timeout(Duration::from_secs(5), other.recv_from(&mut buffer)).await;
+            let heard = tokio::time::timeout(PATIENCE, other.recv_from(&mut buffer)).await;
             let Ok(heard) = heard else { break };
             if heard.unwrap().0 == 1_008 {
                 let sent = u64::from_be_bytes(buffer[..8].try_into().unwrap());
@@ -183,21 +189,22 @@ fn flood(to: SocketAddr, from: [u8; 4], stop: &AtomicBool, answered: &AtomicU64)
     while !stop.load(Ordering::Relaxed) {
         hellos += 1;
         if let Ok(mut stream) = connect(to, from) {
-            answered.fetch_add(u64::from(hello(&mut stream)), Ordering::Relaxed);
+            let heard = hello(&mut stream, Duration::from_secs(2));
+            answered.fetch_add(u64::from(heard), Ordering::Relaxed);
         }
     }
     hellos
 }
 
-/// Begins a handshake; whether the server answers it.
-fn hello(stream: &mut TcpStream) -> bool {
+/// Begins a handshake; whether the server answers it in time.
+fn hello(stream: &mut TcpStream, patience: Duration) -> bool {
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let config = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty());
     let config = Arc::new(config.with_no_client_auth());
     let mut tls = rustls::ClientConnection::new(config, name).unwrap();
     let mut first = Vec::new();
     tls.write_tls(&mut first).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    stream.set_read_timeout(Some(patience)).unwrap();
     // A record of the handshake begins with 22.
     let mut answer = [0; 1];
     stream.write_all(&first).is_ok() && stream.read(&mut answer).is_ok_and(|read| read == 1) && answer == [22]
@@ -207,14 +214,14 @@ fn hello(stream: &mut TcpStream) -> bool {
 fn connect(to: SocketAddr, from: [u8; 4]) -> std::io::Result<TcpStream> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(IpAddr::from(from), 0).into())?;
-    socket.connect_timeout(&to.into(), Duration::from_secs(5))?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
     Ok(socket.into())
 }
 
 fn page(at: SocketAddr) -> String {
     let mut answer = String::new();
     let Ok(mut stream) = TcpStream::connect(at) else { return answer };
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     if asked.is_ok() {
         // One that is closed unanswered has answered nothing.

@@ -8,11 +8,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use interop::{
-    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, free_address, free_port, fresh_folder, limited, wait_for,
-    write_private,
+    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, PATIENCE, free_address, free_port, fresh_folder,
+    is_closed, limited, wait_for, write_private,
 };
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, decode_xor_address};
 
@@ -32,7 +31,7 @@ fn over_both_versions_and_on_every_listener() {
         assert!(said.contains("Total lost packets 0 (0.000000%)"), "{said}\n{}", appliance.log());
     }
     let page = limited("curl")
-        .args(["--silent", "--show-error", "--insecure", "--include", "--max-time", "5"])
+        .args(["--silent", "--show-error", "--insecure", "--include", "--max-time", "60"])
         .arg(format!("https://localhost:{}/", proxy.web.port()))
         .output()
         .unwrap();
@@ -47,14 +46,12 @@ fn but_a_header_of_anybody_else_is_garbage() {
     socket.bind(&"127.0.0.66:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     socket.connect(&appliance.turn.into()).unwrap();
     let mut stranger = TcpStream::from(socket);
-    stranger.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     stranger.write_all(b"PROXY TCP4 203.0.113.5 192.0.2.1 40000 3478\r\n").unwrap();
-    assert_eq!(stranger.read(&mut [0; 1]).unwrap_or(0), 0);
+    assert!(is_closed(&stranger));
     // And the proxy itself is not heard without one.
     let mut silent = TcpStream::connect(appliance.turn).unwrap();
-    silent.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     silent.write_all(&binding()).unwrap();
-    assert_eq!(silent.read(&mut [0; 1]).unwrap_or(0), 0);
+    assert!(is_closed(&silent));
 }
 
 /// A running HAProxy and where it listens; killed when dropped.
@@ -94,10 +91,11 @@ fn started() -> (Appliance, Proxy) {
 fn proxy(folder: &Path, appliance: &Appliance) -> Proxy {
     let [turn_v1, turn_v2, turns, web] = [(); 4].map(|()| free_address(LOOPBACK));
     let listen = |name, front, back, how| {
-        format!("listen {name}\n  bind {front}\n  server ginnel {back} {how} check inter 200ms\n")
+        // Its own checks come all the while. One that is late on a busy machine is not a server that is down.
+        format!("listen {name}\n  bind {front}\n  server ginnel {back} {how} check inter 200ms fall 200\n")
     };
     let configuration = format!(
-        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n{}{}{}{}",
+        "defaults\n  mode tcp\n  timeout connect 60s\n  timeout client 60s\n  timeout server 60s\n{}{}{}{}",
         listen("turn-1", turn_v1, appliance.turn, "send-proxy"),
         listen("turn-2", turn_v2, appliance.turn, "send-proxy-v2"),
         listen("turns", turns, appliance.turns, "send-proxy-v2 proxy-v2-options ssl,unique-id"),
@@ -114,14 +112,14 @@ fn proxy(folder: &Path, appliance: &Appliance) -> Proxy {
         .expect("HAProxy; install it: apt-get install haproxy");
     let proxy = Proxy { process, turn_v1, turn_v2, turns, web };
     for front in [turn_v1, turn_v2, turns, web] {
-        wait_for("HAProxy", Duration::from_secs(10), || TcpStream::connect(front).is_ok());
+        wait_for("HAProxy", PATIENCE, || TcpStream::connect(front).is_ok());
     }
     proxy
 }
 
 /// Where TURN sees the client.
 fn mapped(client: &mut TcpStream) -> SocketAddr {
-    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.write_all(&binding()).unwrap();
     let mut answer = [0; 32];
     client.read_exact(&mut answer).unwrap();

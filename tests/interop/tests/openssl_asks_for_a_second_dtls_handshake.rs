@@ -4,9 +4,8 @@
 
 use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
 
-use interop::{Appliance, LOOPBACK, limited, wait_for};
+use interop::{Appliance, LOOPBACK, PATIENCE, limited, wait_for};
 
 #[test]
 fn row_118_a_second_handshake_within_the_first_is_not_made() {
@@ -20,11 +19,11 @@ fn row_118_a_second_handshake_within_the_first_is_not_made() {
         .spawn()
         .unwrap();
     appliance.wait_for_metric("ginnel_relay_dtls_clients_total{outcome=\"accepted\"}", 1.0);
-    assert!(appliance.metric("ginnel_relay_dtls_associations") == 1.0);
+    wait_for("one association", PATIENCE, || appliance.metric("ginnel_relay_dtls_associations") == 1.0);
     // By this it asks for a renegotiation.
     client.stdin.as_mut().unwrap().write_all(b"R\n").unwrap();
     // It is closed for having no allocation, as if nothing had been asked.
-    wait_for("its end", Duration::from_secs(20), || {
+    wait_for("its end", PATIENCE, || {
         appliance.metric("ginnel_relay_dtls_clients_total{outcome=\"idle\"}") == 1.0
     });
     assert!(appliance.metric("ginnel_relay_dtls_clients_total{outcome=\"accepted\"}") == 1.0);

@@ -32,7 +32,7 @@ fn over_dtls_1_2_with_every_suite() {
         appliance.wait_for_metric("ginnel_relay_dtls_clients_total{outcome=\"asked\"}", count);
         appliance.wait_for_metric("ginnel_relay_dtls_clients_total{outcome=\"accepted\"}", count);
     }
-    interop::wait_for("no associations", std::time::Duration::from_secs(5), || {
+    interop::wait_for("no associations", interop::PATIENCE, || {
         appliance.metric("ginnel_relay_dtls_associations") == 0.0
     });
 }

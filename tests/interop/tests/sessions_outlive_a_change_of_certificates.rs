@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interop::{
-    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, free_address, fresh_folder, limited, python, wait_for,
-    write_private,
+    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, PATIENCE, free_address, fresh_folder, limited, python,
+    wait_for, write_private,
 };
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
@@ -28,7 +28,7 @@ fn by_tls_web_socket_and_quic() {
     upgrade(&mut socket);
     let mut quic = meet(web);
     let mut turn = limited("turnutils_uclient")
-        .args(["-c", "-y", "-t", "-S", "-m", "2", "-n", "400", "-z", "20", "-u", APPLIANCE_USER])
+        .args(["-c", "-y", "-t", "-S", "-m", "2", "-n", "600", "-z", "20", "-u", APPLIANCE_USER])
         .args(["-w", PASSWORD, "-p", &web.port().to_string(), "127.0.0.1"])
         .stdout(Stdio::piped())
         .spawn()
@@ -45,6 +45,11 @@ fn by_tls_web_socket_and_quic() {
     quic.stdin.take().expect("a pipe").write_all(b"part\n").expect("a child that listens");
     let (met, said) = ended(quic);
     assert!(met && said.contains("they met"), "{said}\n{}", appliance.log());
+    // Who is silent for long would be asked whether it is there, and closed.
+    while turn.try_wait().expect("a child of ours").is_none() {
+        ping(&mut socket);
+        std::thread::park_timeout(Duration::from_millis(500));
+    }
     let (_, said) = ended(turn);
     assert!(said.contains("Total lost packets 0 (0.000000%)"), "{said}\n{}", appliance.log());
     ping(&mut socket);
@@ -120,12 +125,22 @@ fn upgrade(socket: &mut StreamOwned<ClientConnection, TcpStream>) {
     assert!(String::from_utf8_lossy(&text).contains("welcome"));
 }
 
-/// RFC 6455 §5.5.2: a Ping is answered by a Pong.
+/// RFC 6455 §5.5.2: a Ping is answered by a Pong, that of the server too.
 fn ping(socket: &mut StreamOwned<ClientConnection, TcpStream>) {
     frame(socket, 0x89, b"");
-    let mut pong = [0; 2];
-    socket.read_exact(&mut pong).expect("a frame");
-    assert_eq!(pong, [0x8a, 0]);
+    loop {
+        let mut head = [0; 2];
+        socket.read_exact(&mut head).expect("a frame");
+        match head {
+            [0x8a, 0] => return,
+            [0x89, length @ ..126] => {
+                let mut payload = vec![0; usize::from(length)];
+                socket.read_exact(&mut payload).expect("what is to be sent back");
+                frame(socket, 0x8a, &payload);
+            }
+            other => panic!("{other:?} is neither"),
+        }
+    }
 }
 
 /// A client's frame, masked by zeros.
@@ -157,5 +172,3 @@ fn ended(child: Child) -> (bool, String) {
     let output = child.wait_with_output().expect("a child of ours");
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
-
-const PATIENCE: Duration = Duration::from_secs(20);

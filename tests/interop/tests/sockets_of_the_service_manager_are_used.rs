@@ -4,19 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use interop::{
-    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, binary, free_address, free_port, fresh_folder, limited,
-    python, wait_for, write_private,
+    APPLIANCE_USER, Appliance, LOOPBACK, PASSWORD, PATIENCE, binary, free_address, free_port, fresh_folder,
+    limited, python, wait_for, write_private,
 };
 use stun_wire::{Class, Message, MessageWriter, Method, TransactionId};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
@@ -62,24 +59,21 @@ fn and_a_restart_refuses_nobody() {
     };
     // It stays for a while: it sends a packet every 20 ms.
     let mut call = limited("turnutils_uclient")
-        .args(["-c", "-y", "-t", "-m", "2", "-n", "150", "-u", APPLIANCE_USER, "-w", PASSWORD])
+        .args(["-c", "-y", "-t", "-m", "2", "-n", "400", "-u", APPLIANCE_USER, "-w", PASSWORD])
         .args(["-p", &appliance.turn.port().to_string(), "127.0.0.1"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     appliance.wait_for_metric("ginnel_relay_allocations", 2.0);
-    assert!(Command::new("kill").args(["-TERM", &child(0).unwrap()]).status().unwrap().success());
-    wait_for("it to be no longer ready", PATIENCE, || !appliance.is_ready());
-    // It says so before its listeners are closed. Then the one that drains takes no new visitors, and the
-    // socket is there all the same.
-    let mut visitor = loop {
-        let mut visitor = TcpStream::connect(appliance.local).unwrap();
-        visitor.write_all(REQUEST).unwrap();
-        visitor.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        if visitor.peek(&mut [0; 1]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
-            break visitor;
-        }
-    };
+    // The launcher says so on its own account.
+    wait_for("word of the launcher", PATIENCE, || child(0).is_some());
+    let first = child(0).unwrap();
+    assert!(listens(&first, appliance.local));
+    assert!(Command::new("kill").args(["-TERM", &first]).status().unwrap().success());
+    // Then the one that drains takes no new visitors, and the socket is there all the same.
+    wait_for("its listeners to be closed", PATIENCE, || !listens(&first, appliance.local));
+    let mut visitor = TcpStream::connect(appliance.local).unwrap();
+    visitor.write_all(REQUEST).unwrap();
     let mut said = String::new();
     call.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(call.wait().unwrap().success() && said.contains("Total lost packets 0 (0.000000%)"), "{said}");
@@ -117,6 +111,19 @@ fn of_the_launcher_that_systemd_has_for_tests() {
         let answer = if transport == "udp" { over_udp(port) } else { over_tcp(port) };
         assert_eq!(Message::parse(&answer).unwrap().class(), Class::Success, "{}", log());
     }
+}
+
+/// Whether a process has the socket that listens there, as others may have too (proc_pid_net(5)).
+fn listens(process: &str, at: SocketAddr) -> bool {
+    let SocketAddr::V4(at) = at else { panic!("all of this is on IPv4") };
+    let at = format!("{:08X}:{:04X}", u32::from_ne_bytes(at.ip().octets()), at.port());
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let listener = sockets.lines().map(fields).find(|of| of[1] == at && of[3] == "0A");
+    let name = format!("socket:[{}]", listener.expect("the launcher keeps it open")[9]);
+    // One that has ended has nothing.
+    let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    open.filter_map(|it| fs::read_link(it.ok()?.path()).ok()).any(|it| it.as_os_str() == name.as_str())
 }
 
 /// Killed when dropped.

@@ -2,15 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use interop::{APPLIANCE_USER, Appliance, PASSWORD, PUBLIC_USER, echo};
+use interop::{APPLIANCE_USER, Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use turn::client::{Client, ClientConfig};
 use webrtc_util::Conn;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn client(appliance: &Appliance, user: &str, password: &str) -> Client {
     let socket = UdpSocket::bind(SocketAddr::new(appliance.turn.ip(), 0)).await.expect("a free port");

@@ -9,9 +9,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use interop::{Appliance, LOOPBACK, free_address, fresh_folder, limited, python, wait_for};
+use interop::{Appliance, LOOPBACK, PATIENCE, free_address, fresh_folder, limited, python, wait_for};
 use serde_json::{Value, json};
 
 #[test]
@@ -253,5 +253,3 @@ fn claims(changes: &[(&str, Value)]) -> Value {
 fn now_unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
-
-const PATIENCE: Duration = Duration::from_secs(30);

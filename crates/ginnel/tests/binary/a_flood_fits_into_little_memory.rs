@@ -3,11 +3,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
-use std::time::Duration;
 
 use stun_wire::{AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
 
-use crate::common::{Folder, Serving, get, ginnel};
+use crate::common::{Folder, PATIENCE, Serving, get, ginnel};
 
 const SOURCES: u32 = 20_000;
 /// Datagrams between two questions: fewer than a socket's buffer holds.
@@ -81,7 +80,7 @@ struct Client(UdpSocket);
 impl Client {
     fn new(server: SocketAddr, number: u32) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::from_bits(0x7F80_0001 + (number << 8)), 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.connect(server).unwrap();
         Self(socket)
     }

@@ -5,17 +5,15 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use stun_wire::{
     AttributeType, ChannelNumber, Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method,
     TransactionId, decode_xor_address, write_channel_data_header,
 };
 
-use crate::common::{Folder, Serving, ginnel};
+use crate::common::{Folder, PATIENCE, Serving, ginnel};
 
 const PASSWORD: &str = "not-a-guess-4711";
-const PATIENCE: Duration = Duration::from_secs(20);
 const UDP: [u8; 4] = [17, 0, 0, 0];
 const TCP: [u8; 4] = [6, 0, 0, 0];
 /// What the first rule closes, and what it does not.

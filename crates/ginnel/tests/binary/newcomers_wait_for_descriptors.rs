@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::common::{Serving, get, ginnel, upgrade};
+use crate::common::{PATIENCE, Serving, get, ginnel, upgrade};
 
 const CROWD: usize = 60;
 /// Of the crowd at least so many find room.
@@ -20,7 +20,6 @@ const SPARE_DESCRIPTORS: usize = 8;
 /// What it may map beyond what it has mapped before.
 const SPARE_BYTES: u64 = 16 << 20;
 const MESSAGES: u64 = 25;
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn row_133_without_descriptors_newcomers_wait_and_sessions_go_on() {

@@ -3,9 +3,8 @@
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::time::Duration;
 
-use crate::common::{Folder, Serving, ginnel};
+use crate::common::{Folder, PATIENCE, Serving, ginnel};
 
 #[test]
 fn by_a_socket_with_a_path() {
@@ -22,9 +21,10 @@ fn by_an_abstract_socket() {
 }
 
 fn hears(socket: &UnixDatagram, name: &str) {
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut command = ginnel(&["serve"]);
-    let mut serving = Serving::start(command.env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", "200000"));
+    // Four signs of life a second, so that those that nobody has read yet leave room for news.
+    let mut serving = Serving::start(command.env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", "1000000"));
     assert_eq!(next(socket), "READY=1");
     serving.until_told("Open ");
     for _ in 0..3 {

@@ -4,12 +4,13 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+
+use crate::common::PATIENCE;
 
 /// A stream to a port of loopback, its handshake made.
 pub(crate) fn connect(port: u16) -> StreamOwned<ClientConnection, TcpStream> {
@@ -19,7 +20,7 @@ pub(crate) fn connect(port: u16) -> StreamOwned<ClientConnection, TcpStream> {
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream);
     stream.conn.complete_io(&mut stream.sock).unwrap();
     stream

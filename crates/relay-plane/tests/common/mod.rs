@@ -4,7 +4,6 @@
 mod config;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
 
 use relay_plane::{Config, Relay};
 use stun_wire::{AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
@@ -12,8 +11,8 @@ use turn_core::{
     AddressPolicy, AddressRange, External, PasswordAlgorithm, PeerPolicy, Rules, StaticUser, TicketKey,
 };
 
-pub(crate) use self::config::REALM;
 use self::config::closed;
+pub(crate) use self::config::{PATIENCE, REALM};
 
 pub(crate) const ID: TransactionId = TransactionId([5; 12]);
 pub(crate) const USER: &str = "user";
@@ -48,7 +47,7 @@ pub(crate) fn start(inherited: Option<UdpSocket>, icmp: bool) -> Relay {
 
 pub(crate) fn socket(ip: IpAddr) -> UdpSocket {
     let socket = UdpSocket::bind(SocketAddr::new(ip, 0)).expect("a free port");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket
 }
 

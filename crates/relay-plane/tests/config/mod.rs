@@ -43,3 +43,7 @@ pub(crate) fn closed() -> Config {
 }
 
 pub(crate) const REALM: &str = "ginnel";
+
+/// How long a test waits for what takes next to no time where nothing else runs: a machine may be busy. Less
+/// than the half minute after which a connection of a peer ends that nobody takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);

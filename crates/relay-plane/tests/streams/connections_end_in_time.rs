@@ -30,16 +30,18 @@ async fn row_119_what_is_no_turn_is_closed_at_once() {
     for (number, bytes) in garbage.into_iter().enumerate() {
         let mut stream = TcpStream::connect(server.tcp).await.unwrap();
         stream.write_all(bytes).await.unwrap();
-        let start = Instant::now();
+        // That is not for want of an allocation, which would take ten seconds.
         assert_eq!(soon(stream.read(&mut [0; 1])).await.unwrap_or(0), 0, "{number}");
-        assert!(start.elapsed() < Duration::from_secs(5));
-        server.until(|counters| counters.streams.not_turn == number as u64 + 1).await;
+        server
+            .until(|counters| (counters.streams.not_turn, counters.streams.idle) == (number as u64 + 1, 0))
+            .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_115_who_makes_no_allocation_is_closed_after_ten_seconds() {
     let server = Server::start();
+    let start = Instant::now();
     let mut silent = TcpStream::connect(server.tcp).await.unwrap();
     let mut unproved = Wire::tls(&server).await;
     unproved.send(&bare_allocate()).await;
@@ -51,11 +53,10 @@ async fn row_115_who_makes_no_allocation_is_closed_after_ten_seconds() {
             writer.u32(AttributeType::LIFETIME, 0);
         })
         .await;
-    let start = Instant::now();
     assert_eq!(soon(silent.read(&mut [0; 1])).await.unwrap_or(0), 0);
     assert!(unproved.receive().await.is_none());
     assert!(ended.wire.receive().await.is_none());
-    assert!((8..15).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!(start.elapsed() > Duration::from_secs(9), "they had their time: {:?}", start.elapsed());
     working.wire.send(&binding()).await;
     assert!(working.wire.receive().await.is_some());
     server.until(|counters| counters.streams.idle == 3 && counters.streams.open == 1).await;

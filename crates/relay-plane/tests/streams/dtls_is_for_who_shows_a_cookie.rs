@@ -128,11 +128,11 @@ async fn row_116_one_network_of_half_handshakes_leaves_room_for_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_115_who_stops_in_the_handshake_or_makes_no_allocation_is_forgotten() {
     let server = Server::start();
+    let start = Instant::now();
     let (mut half, cookie) = asked(server.dtls[0]).await;
     half.take(&cookie);
     let hello = half.poll().pop().unwrap();
     half.socket.send(&hello).await.unwrap();
-    server.until(|counters| counters.dtls.open == 1).await;
     let mut unproved = Wire::dtls(server.dtls[0]).await;
     unproved.send(&bare_allocate()).await;
     assert!(unproved.receive().await.is_some());
@@ -143,12 +143,11 @@ async fn row_115_who_stops_in_the_handshake_or_makes_no_allocation_is_forgotten(
             writer.u32(AttributeType::LIFETIME, 0);
         })
         .await;
-    let start = Instant::now();
     server.until(|counters| counters.dtls.failed == 1).await;
-    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(start.elapsed() > Duration::from_secs(4), "it had its time: {:?}", start.elapsed());
     assert!(unproved.receive().await.is_none());
     assert!(ended.wire.receive().await.is_none());
-    assert!((8..15).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!(start.elapsed() > Duration::from_secs(9), "they had their time: {:?}", start.elapsed());
     working.wire.send(&binding()).await;
     assert!(working.wire.receive().await.is_some());
     server.until(|counters| counters.dtls.idle == 2 && counters.dtls.open == 1).await;

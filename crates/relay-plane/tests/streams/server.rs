@@ -15,7 +15,7 @@ use turn_core::{
     StaticUser, TicketKey,
 };
 
-use crate::config::{REALM, closed};
+use crate::config::{PATIENCE, REALM, closed};
 
 pub(crate) const USER: &str = "user";
 pub(crate) const PASSWORD: &str = "known-to-this-test";
@@ -105,9 +105,9 @@ impl Server {
 pub(crate) const DTLS_CAPS: Caps =
     Caps { open: 1_000, open_per_prefix: 12, handshakes: 8, handshakes_per_prefix: 4 };
 
-/// What must happen within seconds.
+/// What happens within seconds where nothing else runs.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("within the deadline")
+    tokio::time::timeout(PATIENCE, future).await.expect("within the deadline")
 }
 
 fn listen(

