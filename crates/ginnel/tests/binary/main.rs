@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod a_flood_fits_into_little_memory;
+mod a_worker_that_hangs_is_noticed;
 mod certificate_files_are_swapped_under_open_connections;
 mod common;
 mod config_mistakes_are_refused;
