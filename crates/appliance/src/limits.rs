@@ -167,8 +167,9 @@ pub(crate) const WEB_CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
 /// How long the service manager may take to make room for news.
 pub(crate) const NEWS_S_MAX: u64 = 2;
 
-/// Ports tried until one is free for TCP and UDP.
-pub(crate) const PORT_CHOICES_MAX: usize = 16;
+/// Ports tried until one is free for TCP and UDP and not spoken for: by default nearly half of those that
+/// Linux gives are for relay sockets.
+pub(crate) const PORT_CHOICES_MAX: usize = 64;
 
 /// TLS and DTLS handshakes under way, of each; each costs a signature, so that a flood of them is bounded
 /// in memory and time.

@@ -123,7 +123,7 @@ pub(crate) fn config(
     let relay = &settings.relay;
     let limits = relay.limits;
     let external = settings.server.external.iter();
-    let listen = udp_addresses(settings);
+    let listen = udp_addresses(settings, &tcp.turn);
     let discovery = relay.discovery.iter().map(|it| discovery(it, &listen)).collect();
     relay_plane::Config {
         listen: listen.clone(),
@@ -173,10 +173,10 @@ pub(crate) fn config(
     }
 }
 
-/// What the relay listens on: what `listen.turn` names, in its order, then what NAT behaviour discovery needs
-/// besides.
-fn udp_addresses(settings: &Settings) -> Vec<SocketAddr> {
-    let mut addresses = settings.listen.turn.clone();
+/// What the relay listens on: the addresses of `listen.turn` with the ports they have over TCP, in their
+/// order, then what NAT behaviour discovery needs besides.
+fn udp_addresses(settings: &Settings, turn: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut addresses = turn.to_vec();
     for (local, _) in settings.relay.discovery.iter().flat_map(settings::Discovery::endpoints) {
         if !addresses.contains(&local) {
             addresses.push(local);
@@ -187,15 +187,17 @@ fn udp_addresses(settings: &Settings) -> Vec<SocketAddr> {
 
 /// The keys that the relay's addresses are there for, in its order.
 pub(crate) fn listening_keys(settings: &Settings) -> impl Iterator<Item = &'static str> {
-    let (of_turn, all) = (settings.listen.turn.len(), udp_addresses(settings).len());
+    let listen = &settings.listen.turn;
+    let (of_turn, all) = (listen.len(), udp_addresses(settings, listen).len());
     let keys = iter::repeat_n(TURN_KEY, of_turn).chain(iter::repeat_n(DISCOVERY_KEY, all - of_turn));
     let keys = keys.chain(iter::repeat_n(WEB_KEY, settings.listen.web.len()));
     keys.chain(iter::repeat_n(TURNS_KEY, settings.listen.turns.len()))
 }
 
-/// The key that one of the relay's addresses is there for, as configured.
-pub(crate) fn listening_key(address: &SocketAddr, settings: &Settings) -> &'static str {
-    let addresses = [udp_addresses(settings), settings.listen.web.clone()].concat();
+/// The key that one of the relay's addresses is there for. `tcp` has the ports where the configuration leaves
+/// them to the system.
+pub(crate) fn listening_key(address: &SocketAddr, settings: &Settings, tcp: &TcpAddresses) -> &'static str {
+    let addresses = [&udp_addresses(settings, &tcp.turn)[..], &tcp.web].concat();
     let place = addresses.iter().position(|other| other == address);
     place.and_then(|place| listening_keys(settings).nth(place)).unwrap_or(TURNS_KEY)
 }

@@ -26,7 +26,7 @@ use crate::limits::{
 };
 use crate::memory::Memory;
 use crate::metrics::{Metrics, SignalNumbers};
-use crate::ports;
+use crate::ports::Ports;
 use crate::privacy::{self, Inventory, Longest};
 use crate::relay::{self, Bridge, TcpAddresses};
 use crate::rules::Rules;
@@ -112,7 +112,9 @@ impl Appliance {
         let certificates = Certificates::start(settings)?;
         let mut metrics = Metrics::new();
         let mut listening = Vec::new();
+        let mut ports = Ports::new(settings);
         let mut open = |listener: Listener, addresses: &[SocketAddr], tls| {
+            let addresses = &ports.fill(addresses)[..];
             let inherited = sockets.take_streams(addresses);
             let (web, queue) = listener.open(addresses, inherited, tls, &listen.trusted_proxies)?;
             metrics.listener(listener.name, Box::new(web.counters()));
@@ -121,11 +123,10 @@ impl Appliance {
         };
         let [of_turn, of_turns, of_web] = [TURN, TURNS, WEB].map(|it| it.within(&settings.memory));
         let (turn, turn_queue) = open(of_turn, &listen.turn, None)?;
-        let [on_turns, on_web] = [&listen.turns, &listen.web].map(|it| ports::free_for_both(it));
-        let (turns, turns_queue) = open(of_turns, &on_turns, Some(certificates.tcp(&TURN_ALPN)))?;
+        let (turns, turns_queue) = open(of_turns, &listen.turns, Some(certificates.tcp(&TURN_ALPN)))?;
         // Ours decides: who offers TURN at all speaks it, also where HTTP is offered before it.
         let both = [&TURN_ALPN[..], &[b"http/1.1"]].concat();
-        let (web, web_queue) = open(of_web, &on_web, Some(certificates.tcp(&both)))?;
+        let (web, web_queue) = open(of_web, &listen.web, Some(certificates.tcp(&both)))?;
         let (http, http_queue) = open(HTTP, &listen.http, None)?;
         let (local, local_queue) = open(LOCAL, &listen.local, None)?;
         let (admin_listener, admin_queue) = open(ADMIN, &[listen.admin], None)?;
@@ -344,7 +345,7 @@ fn start_relay_and_signal(
     let key = SessionKey::new(random()?);
     let refuse = |error| match error {
         relay_plane::StartError::Bind { address, source } => {
-            let key = relay::listening_key(address.expose(), settings);
+            let key = relay::listening_key(address.expose(), settings, tcp);
             StartError::Listen(ListenError { key, address, source })
         }
         error => StartError::Relay(error),

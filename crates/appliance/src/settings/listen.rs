@@ -58,16 +58,19 @@ impl Listen {
         let place = draft.place("listen.admin");
         let admin = taken.one(draft, "listen.admin", &admin, place, ipv6).unwrap_or(ADMIN_DEFAULT);
         if !admin.ip().is_loopback() {
+            let port = match admin.port() {
+                0 => "the port that the system chooses".to_owned(),
+                port => format!("port {port}"),
+            };
             notices.push(format!(
-                "listen.admin is not a loopback address: whoever reaches port {} can read the metrics",
-                admin.port()
+                "listen.admin is not a loopback address: whoever reaches {port} can read the metrics"
             ));
         }
         Self { turn, turns, web, http, local, admin, trusted_proxies, address_header }
     }
 
     /// All listening ports, with the key that names each.
-    pub(super) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> {
         self.all().into_iter().map(|(key, address)| (key, address.port()))
     }
 

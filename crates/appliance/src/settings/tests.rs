@@ -205,6 +205,15 @@ fn without_ipv6_defaults_shrink_and_explicit_addresses_are_refused() {
 }
 
 #[test]
+fn who_opens_the_admin_page_to_others_is_told_of_which_port() {
+    for (address, port) in [("0.0.0.0:9641", "port 9641"), ("0.0.0.0:0", "the port that the system chooses")]
+    {
+        let notices = accepted(None, &[("GINNEL_LISTEN_ADMIN", address)]).notices;
+        assert!(notices.iter().any(|notice| notice.contains(&format!("reaches {port} "))), "{notices:?}");
+    }
+}
+
+#[test]
 fn certificate_and_key_must_belong_together() {
     let folder = Folder::new();
     let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
