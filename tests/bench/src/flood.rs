@@ -1,6 +1,7 @@
 //! What strangers cost: what requests of several forms, each from an address that nobody used before, leave
 //! behind in the server's memory and take of its time, what junk to a relayed port takes, and what a call
-//! that goes on meanwhile notices of either.
+//! that goes on meanwhile notices of either. Memory is the same on every machine: a goal that is missed is a
+//! failure.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ pub(crate) struct Options {
 /// Floods a server and prints what it grew by.
 ///
 /// # Errors
-/// The program is missing, or stopped answering.
+/// The program is missing, it stopped answering, or it grew by more than it may.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let programs = Programs { ginnel: options.ginnel.clone(), turnserver: PathBuf::new() };
     programs.check(&[Kind::GinnelPublic])?;
@@ -80,7 +81,14 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         })
     };
     let (cost, heard) = call()?.meanwhile(junk)?;
-    crate::say(&format!("junk of 1200 bytes to a relayed port: {cost}; a call meanwhile {heard}"))
+    crate::say(&format!("junk of 1200 bytes to a relayed port: {cost}; a call meanwhile {heard}"))?;
+    complaint(grown).map_or(Ok(()), Err)
+}
+
+/// What to say where strangers left more behind than they may.
+fn complaint(grown: u64) -> Option<String> {
+    let is_missed = grown >= GOAL_BYTES;
+    is_missed.then(|| format!("strangers left {grown} bytes behind, and may leave less than {GOAL_BYTES}"))
 }
 
 /// What a flood takes of the server, and how fast it came.
@@ -165,8 +173,23 @@ const TRANSPORT: [u8; 8] = [0, 0x19, 0, 4, 17, 0, 0, 0];
 const PORT_MIN: u16 = 20_000;
 const PORTS: u32 = 10_007;
 
+/// Less than this may be left of strangers, however many they are.
+const GOAL_BYTES: u64 = 1_000_000;
+
 /// How long the call is listened to before anything else happens.
 const BEFORE: Duration = Duration::from_secs(3);
 
 /// Datagrams between two waits: fewer than a socket's buffer holds.
 const BURST: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_that_is_missed_is_told_with_both_numbers() {
+        assert_eq!(complaint(GOAL_BYTES - 1), None);
+        let told = "strangers left 1000000 bytes behind, and may leave less than 1000000";
+        assert_eq!(complaint(GOAL_BYTES).as_deref(), Some(told));
+    }
+}

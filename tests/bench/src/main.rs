@@ -2,7 +2,7 @@
 //! beside coturn, memory after a flood of strangers, the time per packet with few and with many allocations,
 //! what the time of a refusal tells; what signaling costs beside other servers; who notices a flood of it.
 //!
-//! It measures and asserts no times: machines differ, and the ratio between rows of one table is the result.
+//! It asserts no times, only memory: machines differ, and the ratio between rows of one table is the result.
 
 mod allocations;
 mod busy;
