@@ -3,6 +3,9 @@
 //! The clients themselves are in `tests/`. The binary is the one that `GINNEL_BIN` names, else the release
 //! build of this tree; the step `tests/run interop` builds it first.
 
+pub mod turn_client_proto;
+pub mod turn_crate;
+
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};

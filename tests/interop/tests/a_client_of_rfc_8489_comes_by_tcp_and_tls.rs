@@ -3,99 +3,39 @@
 //! last.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant as Clock};
 
-use interop::{Appliance, LOOPBACK, PASSWORD, PATIENCE, PUBLIC_USER, echo};
+use interop::turn_client_proto::{Client, Dial, Streams};
+use interop::{Appliance, LOOPBACK, PASSWORD, PUBLIC_USER, echo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
-use turn_client_proto::api::{Transmit, TurnClientApi as _, TurnConfig, TurnEvent, TurnRecvRet};
-use turn_client_proto::stun::Instant;
+use turn_client_proto::api::{TurnClientApi as _, TurnConfig, TurnEvent};
 use turn_client_proto::stun::types::TransportType;
 use turn_client_proto::tcp::TurnClientTcp;
 use turn_client_proto::types::TurnCredentials;
 use turn_client_proto::types::stun::message::IntegrityAlgorithm;
 
-/// The client, its stream and its clock.
-struct Client<S> {
-    client: TurnClientTcp,
-    stream: S,
-    start: Clock,
-    heard: Vec<(SocketAddr, Vec<u8>)>,
-}
-
-impl<S: Read + Write> Client<S> {
-    fn start(stream: S, [local, server]: [SocketAddr; 2], algorithm: IntegrityAlgorithm) -> Self {
-        let mut config = TurnConfig::new(TurnCredentials::new(PUBLIC_USER, PASSWORD));
-        config.set_supported_integrity(algorithm);
-        let client = TurnClientTcp::allocate(local, server, config);
-        Self { client, stream, start: Clock::now(), heard: Vec::new() }
-    }
-
-    fn now(&self) -> Instant {
-        Instant::ZERO + self.start.elapsed()
-    }
-
-    /// Sends and receives until the next event, which must be the one that is awaited.
-    fn wait_for(&mut self, is_awaited: impl FnOnce(&TurnEvent) -> bool) {
-        let event = self.step(|client| client.client.poll_event());
-        assert!(is_awaited(&event), "{event:?}");
-    }
-
-    /// Sends and receives until there is something.
-    fn step<T>(&mut self, mut found: impl FnMut(&mut Self) -> Option<T>) -> T {
-        let mut buffer = [0; 4096];
-        while self.start.elapsed() < PATIENCE {
-            if let Some(found) = found(self) {
-                return found;
-            }
-            let now = self.now();
-            self.client.poll(now);
-            while let Some(transmit) = self.client.poll_transmit(now) {
-                self.stream.write_all(&transmit.data).expect("loopback takes it");
-            }
-            let length = match self.stream.read(&mut buffer) {
-                Ok(length) => length,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
-                Err(error) => panic!("{error}"),
-            };
-            let (from, to) = (self.client.remote_addr(), self.client.local_addr());
-            let received = Transmit::new(buffer[..length].to_vec(), TransportType::Tcp, from, to);
-            let now = self.now();
-            if let TurnRecvRet::PeerData(data) = self.client.recv(received, now) {
-                self.heard.push((data.peer, data.data().to_vec()));
-            }
-            while let Some(data) = self.client.poll_recv(now) {
-                self.heard.push((data.peer, data.data().to_vec()));
-            }
-        }
-        panic!("nothing in time");
-    }
-
-    /// Allocates and has a datagram come back from an echo, by Send and by a channel.
-    fn reaches(mut self, peer: SocketAddr) {
-        self.wait_for(|event| matches!(event, TurnEvent::AllocationCreated(..)));
-        let now = self.now();
-        self.client.create_permission(TransportType::Udp, peer.ip(), now).expect("a permission to ask for");
-        self.wait_for(|event| matches!(event, TurnEvent::PermissionCreated(..)));
-        self.has_back(peer, b"hello");
-        let now = self.now();
-        self.client.bind_channel(TransportType::Udp, peer, now).expect("a channel to ask for");
-        self.wait_for(|event| matches!(event, TurnEvent::ChannelCreated(..)));
-        self.has_back(peer, b"by a channel");
-    }
-
-    fn has_back(&mut self, peer: SocketAddr, payload: &[u8]) {
-        let now = self.now();
-        let sent = self.client.send_to(TransportType::Udp, peer, payload, now).expect("a permission");
-        let transmit = sent.expect("something to send").build();
-        self.stream.write_all(&transmit.data).expect("loopback takes it");
-        self.step(|client| client.heard.pop().filter(|heard| *heard == (peer, payload.to_vec())));
-    }
+/// Allocates and has a datagram come back from an echo, by Send and by a channel.
+fn reaches<S: Read + Write + Dial>(
+    (stream, [local, server]): (S, [SocketAddr; 2]),
+    algorithm: IntegrityAlgorithm,
+    peer: SocketAddr,
+) {
+    let mut config = TurnConfig::new(TurnCredentials::new(PUBLIC_USER, PASSWORD));
+    config.set_supported_integrity(algorithm);
+    let client = TurnClientTcp::allocate(local, server, config);
+    let mut client = Client::start(client, Streams::new(stream, [local, server]));
+    client.wait_for(|event| matches!(event, TurnEvent::AllocationCreated(..)));
+    client.permit(TransportType::Udp, peer);
+    client.has_back(peer, b"hello");
+    let now = client.now();
+    client.client.bind_channel(TransportType::Udp, peer, now).expect("a channel to ask for");
+    client.wait_for(|event| matches!(event, TurnEvent::ChannelCreated(..)));
+    client.has_back(peer, b"by a channel");
 }
 
 /// Takes the appliance's self-signed certificate like any other: who it is, is not the question here.
@@ -144,22 +84,38 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-fn connected(to: SocketAddr) -> (TcpStream, [SocketAddr; 2]) {
-    let stream = TcpStream::connect(to).expect("the appliance listens");
-    stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a timeout");
-    let local = stream.local_addr().expect("a connected socket");
-    (stream, [local, to])
+/// A stream within TLS.
+struct Secured(StreamOwned<ClientConnection, TcpStream>);
+
+impl Dial for Secured {
+    fn dial(to: SocketAddr) -> (Self, [SocketAddr; 2]) {
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("a provider that knows them")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+        let (stream, ends) = TcpStream::dial(to);
+        (Self(StreamOwned::new(connection, stream)), ends)
+    }
 }
 
-fn secured(stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("a provider that knows them")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").expect("a name");
-    StreamOwned::new(ClientConnection::new(Arc::new(config), name).expect("a connection"), stream)
+impl Read for Secured {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn appliance() -> Appliance {
@@ -172,8 +128,7 @@ const ALGORITHMS: [IntegrityAlgorithm; 2] = [IntegrityAlgorithm::Sha256, Integri
 fn datagrams_over_tcp() {
     let (appliance, peer) = (appliance(), echo(LOOPBACK));
     for algorithm in ALGORITHMS {
-        let (stream, addresses) = connected(appliance.turn);
-        Client::start(stream, addresses, algorithm).reaches(peer);
+        reaches(TcpStream::dial(appliance.turn), algorithm, peer);
     }
 }
 
@@ -181,7 +136,6 @@ fn datagrams_over_tcp() {
 fn datagrams_over_tls_on_both_ports() {
     let (appliance, peer) = (appliance(), echo(LOOPBACK));
     for (server, algorithm) in [appliance.turns, appliance.web].into_iter().zip(ALGORITHMS) {
-        let (stream, addresses) = connected(server);
-        Client::start(secured(stream), addresses, algorithm).reaches(peer);
+        reaches(Secured::dial(server), algorithm, peer);
     }
 }

@@ -1,33 +1,17 @@
 //! SIGTERM: who is here stays until its end, newcomers are sent elsewhere, and then the process ends with 0.
 //! The client is that of the `turn` crate.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use interop::{Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo, wait_for};
-use tokio::net::UdpSocket;
+use interop::{Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo, turn_crate, wait_for};
 use tokio::time::timeout;
-use turn::client::{Client, ClientConfig};
+use turn::client::Client;
 use webrtc_util::Conn as _;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 async fn client(appliance: &Appliance) -> Client {
-    let socket = UdpSocket::bind(SocketAddr::new(LOOPBACK, 0)).await.expect("a free port");
-    let config = ClientConfig {
-        stun_serv_addr: appliance.turn.to_string(),
-        turn_serv_addr: appliance.turn.to_string(),
-        username: PUBLIC_USER.into(),
-        password: PASSWORD.into(),
-        realm: "ginnel".into(),
-        software: String::new(),
-        rto_in_ms: 0,
-        conn: Arc::new(socket),
-        vnet: None,
-    };
-    let client = Client::new(config).await.expect("a client");
-    client.listen().await.expect("a client that listens");
-    client
+    turn_crate::client(appliance.turn, PUBLIC_USER, PASSWORD).await
 }
 
 /// The error that a newcomer meets.

@@ -10,13 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use interop::{
-    Appliance, LOOPBACK, PASSWORD, PATIENCE, PUBLIC_USER, free_address, fresh_folder, wait_for, write_private,
+    Appliance, LOOPBACK, PASSWORD, PATIENCE, PUBLIC_USER, free_address, fresh_folder, turn_crate, wait_for,
+    write_private,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use tokio::net::UdpSocket;
-use turn::client::{Client, ClientConfig as TurnConfig};
 use webrtc_util::Conn as _;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,7 +27,7 @@ async fn by_turn_over_tls_and_not_by_http() {
     let trusted = ClientConfig::builder().with_root_certificates(roots(&folder)).with_no_client_auth();
     let trusted = Arc::new(trusted);
     assert!(page(&trusted, appliance.web).starts_with("HTTP/1.1 200 "));
-    let first = client(appliance.web).await;
+    let first = turn_crate::client(appliance.web, PUBLIC_USER, PASSWORD).await;
     let relayed = first.allocate().await.expect("an allocation");
     appliance.wait_for_metric("ginnel_relay_allocations", 1.0);
     appliance.terminate();
@@ -96,24 +95,6 @@ fn told(manager: &UnixDatagram) -> String {
     let mut buffer = [0; 256];
     let length = manager.recv(&mut buffer).expect("word in time");
     String::from_utf8_lossy(&buffer[..length]).into_owned()
-}
-
-async fn client(server: SocketAddr) -> Client {
-    let socket = UdpSocket::bind(SocketAddr::new(LOOPBACK, 0)).await.expect("a free port");
-    let config = TurnConfig {
-        stun_serv_addr: server.to_string(),
-        turn_serv_addr: server.to_string(),
-        username: PUBLIC_USER.into(),
-        password: PASSWORD.into(),
-        realm: "ginnel".into(),
-        software: String::new(),
-        rto_in_ms: 0,
-        conn: Arc::new(socket),
-        vnet: None,
-    };
-    let client = Client::new(config).await.expect("a client");
-    client.listen().await.expect("a client that listens");
-    client
 }
 
 const BINDING: &[u8] = b"\x00\x01\x00\x00\x21\x12\xa4\x42twelve bytes";

@@ -1,31 +1,14 @@
 //! The client of the `turn` crate (webrtc-rs) allocates, permits and exchanges data.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use interop::{APPLIANCE_USER, Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo};
-use tokio::net::UdpSocket;
+use interop::{APPLIANCE_USER, Appliance, PASSWORD, PATIENCE, PUBLIC_USER, echo, turn_crate};
 use tokio::time::timeout;
-use turn::client::{Client, ClientConfig};
+use turn::client::Client;
 use webrtc_util::Conn;
 
 async fn client(appliance: &Appliance, user: &str, password: &str) -> Client {
-    let socket = UdpSocket::bind(SocketAddr::new(appliance.turn.ip(), 0)).await.expect("a free port");
-    let client = Client::new(ClientConfig {
-        stun_serv_addr: appliance.turn.to_string(),
-        turn_serv_addr: appliance.turn.to_string(),
-        username: user.into(),
-        password: password.into(),
-        realm: "ginnel".into(),
-        software: String::new(),
-        rto_in_ms: 0,
-        conn: Arc::new(socket),
-        vnet: None,
-    })
-    .await
-    .expect("a client");
-    client.listen().await.expect("a client that listens");
-    client
+    turn_crate::client(appliance.turn, user, password).await
 }
 
 async fn receive(conn: &impl Conn) -> (Vec<u8>, SocketAddr) {
