@@ -17,6 +17,7 @@ use crate::keyed::{Keyed, KeyedMap};
 use crate::leavers::Leavers;
 use crate::limits::{RELAYED_IPS_MAX, RESTING_SIDES_MAX};
 use crate::reservations::Reservations;
+use crate::turnover::Turnover;
 
 /// The limits of the configuration that hold across workers; 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct Directory {
     /// its allocation anew gets no full bucket with it.
     resting: VecDeque<(Duration, (SessionId, Side))>,
     leavers: Leavers,
+    turnover: Turnover,
     prefixes: KeyedMap<Prefix, u32>,
     total: u32,
     reservations: Reservations,
@@ -60,6 +62,7 @@ impl Directory {
             limits,
             leavers: Leavers::new(bandwidth.is_limited(), keyed),
             bandwidth,
+            turnover: Turnover::new(limits.per_prefix, keyed),
             sides: IndexMap::with_hasher(keyed),
             resting: VecDeque::new(),
             prefixes: IndexMap::with_hasher(keyed),
@@ -74,7 +77,7 @@ impl Directory {
     /// Counts the allocations of a claim, all or none.
     ///
     /// # Errors
-    /// 486 where its network has as many as it may, 508 where the appliance has.
+    /// 486 where its network has as many as it may, or has made as many of late, 508 where the appliance has.
     pub(crate) fn admit(&mut self, claim: Claim<'_>, now: Duration) -> Result<Admitted, ErrorCode> {
         self.forget_rested(now);
         let more = u32::try_from(claim.relayed.len()).expect("one or two");
@@ -84,6 +87,9 @@ impl Directory {
         }
         if is_exceeded(self.limits.total, self.total + more) {
             return Err(ErrorCode::InsufficientCapacity);
+        }
+        if !self.turnover.admits(claim.prefix, more, now) {
+            return Err(ErrorCode::AllocationQuotaReached);
         }
         self.total += more;
         *self.prefixes.entry(claim.prefix).or_default() += more;

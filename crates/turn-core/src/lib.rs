@@ -45,6 +45,7 @@ mod shared_secret;
 mod slots;
 mod spent;
 mod ticket;
+mod turnover;
 mod verdict;
 
 pub use address::{ClientAddr, FiveTuple, ListenerId, LocalIp, PeerAddr, RelayedAddr, WorkerId};

@@ -18,6 +18,16 @@ pub const CHANNEL_REUSE_DELAY: Duration = Duration::from_secs(300);
 /// reach the next one.
 pub const PORT_QUARANTINE: Duration = Duration::from_secs(60);
 
+/// A network may make so many times as many allocations in that time as it may have at once: a browser makes
+/// some for each call, and gives them back when it ends.
+pub const TURNOVER_FACTOR: u32 = 4;
+
+/// And so many at least.
+pub const TURNOVER_MIN: u32 = 1_024;
+
+/// Networks that are told apart there.
+pub const TURNOVER_PLACES: usize = 16_384;
+
 /// How long a nonce is accepted, RFC 8656 §5 suggests at most an hour.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(600);
 

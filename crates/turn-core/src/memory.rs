@@ -12,7 +12,7 @@ use crate::leavers::Leaver;
 use crate::limits::{
     ANSWER_SLOTS, CONNECTIONS_MAX, CONNECTIONS_TOTAL_MAX, EARLY_NOTICES_MAX, ENDED_SESSIONS_MAX, LEAVERS_MAX,
     PEERINGS_MAX, PERMISSIONS_MAX, RESERVATIONS_MAX, RESTING_SIDES_MAX, SECOND_CHANCES_MAX,
-    SPENT_REQUESTS_MAX,
+    SPENT_REQUESTS_MAX, TURNOVER_PLACES,
 };
 use crate::moving::Mobile;
 use crate::packed::Packed;
@@ -68,6 +68,7 @@ pub const SERVER_BYTES_MAX: usize = ANSWER_TABLES * ANSWER_SLOTS * 8
     + RESERVATIONS_MAX * RESERVATION_BYTES_MAX
     + RESTING_SIDES_MAX * (RESTING_SIDE_BYTES + METER_BYTES_MAX)
     + LEAVERS_MAX * size_of::<Leaver>()
+    + TURNOVER_PLACES * size_of::<u64>()
     + PORTS * grown(size_of::<(Duration, u16)>());
 
 /// Numbers that relayed addresses can have: those from 1024 up.

@@ -9,7 +9,8 @@ use turn_core::AllocationLimits;
 
 #[test]
 fn row_83_a_port_just_freed_is_not_given_out_within_a_minute() {
-    let mut world = World::with(Setup { workers: 1, ..Setup::new(1) });
+    let limits = AllocationLimits { per_side: 0, per_prefix: 0, total: 0 };
+    let mut world = World::with(Setup { workers: 1, limits, ..Setup::new(1) });
     let alice = world.person(1, Side::A);
     // So many allocations within a minute that a port drawn without rest would come twice: 48,000 numbers.
     let mut seen = BTreeSet::new();

@@ -84,3 +84,22 @@ fn row_39_who_has_to_give_way_does_while_its_relay_socket_is_tried_at_another_po
         assert!(world.relay().is_empty(), "seed {seed}");
     }
 }
+
+#[test]
+fn row_92_who_makes_and_ends_allocations_takes_the_numbers_from_nobody_else() {
+    // The configuration's default.
+    let limits = AllocationLimits { per_prefix: 256, ..NO_LIMITS };
+    let relay_ports = 61_000..=63_999;
+    let mut world = World::with(Setup { workers: 1, limits, relay_ports, ..Setup::new(4) });
+    let hasty = world.user("user");
+    let made = (0..4_000).take_while(|_| {
+        let refused = world.refusal(hasty, Request::allocate());
+        assert!(matches!(refused, None | Some(486)), "{refused:?}");
+        refused.is_none() && world.refusal(hasty, Request::refresh(0)).is_none()
+    });
+    assert!(made.count() < 2_000);
+    let other = world.user("user");
+    assert_eq!(world.refusal(other, Request::allocate()), None);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.refusal(hasty, Request::allocate()), None, "a call at a time");
+}

@@ -365,7 +365,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "relay.limits.allocations_per_prefix",
         kind: Kind::Number { min: 0, max: 1_000_000 },
         default: "256",
-        meaning: "Allocations of one /24 (IPv4) or /48 (IPv6); 0: no limit.",
+        meaning: "Allocations of one /24 or /48, which may make 4 times as many a minute; 0: no limit.",
     },
     Key {
         path: "relay.limits.allocations",
