@@ -65,6 +65,11 @@ impl Admission {
         }
     }
 
+    /// How many tokens of the operator's are known that have not been used up.
+    pub(crate) fn unused(&self) -> usize {
+        if let Self::Tokens(tokens) = self { tokens.unused() } else { 0 }
+    }
+
     /// How many single-use tokens have been used up, and how long ago the first was.
     pub(crate) fn used_up(&self) -> (usize, Option<Duration>) {
         if let Self::Tokens(tokens) = self { tokens.used_up() } else { (0, None) }

@@ -325,7 +325,7 @@ impl Page {
     fn listeners(&self, numbers: impl Iterator<Item = (&'static str, web::Counters)>) {
         let (mut open, mut ended) = (Vec::new(), Vec::new());
         for (name, counters) in numbers {
-            open.push((name, counters.open));
+            open.push((name, counters.open.count));
             ended.extend([
                 ([name, "accepted"], counters.handed_over),
                 ([name, "too-many"], counters.refused_open),
@@ -473,8 +473,13 @@ mod tests {
             quic_handshakes_by_outcome: vec![("retried", 18)],
             refusals_by_reason: vec![("origin", 14)],
         }));
-        metrics
-            .listener("web", Box::new(|| web::Counters { open: 11, handed_over: 12, ..Default::default() }));
+        metrics.listener(
+            "web",
+            Box::new(|| {
+                let open = relay_plane::Present { count: 11, oldest: None };
+                web::Counters { open, handed_over: 12, ..Default::default() }
+            }),
+        );
         metrics.admission(Box::new(|| Some(AdmissionNumbers { keys: 27, age_s: Some(28), failures: 29 })));
         metrics.certificates(Box::new(|| CertificateNumbers {
             expires_unix_s: 17,

@@ -4,27 +4,42 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use match_core::Kept;
-use relay_plane::{Handle, RelayCounters, web};
+use relay_plane::{HANDSHAKE_TIME_MAX, Handle, Present, RelayCounters, web};
 use serde_json::{Value, json};
 use signal_plane::Signal;
 use turn_core::limits::RESERVATION_LIFETIME;
 
 use crate::admission::Admission;
+use crate::tls::CertificatesKept;
+
+/// The inventory, asked for now and then.
+pub(crate) struct Inventory {
+    sources: Sources,
+    start: Instant,
+}
 
 /// Where the numbers come from.
-pub(crate) struct Inventory {
-    signal: Signal,
-    relay: Handle,
-    admission: Arc<Admission>,
-    listeners: Vec<Listener>,
-    longest: Longest,
+pub(crate) struct Sources {
+    pub(crate) signal: Signal,
+    pub(crate) relay: Handle,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) certificates: Box<dyn Fn() -> CertificatesKept + Send + Sync>,
+    /// Of those in a file; nothing where none is configured.
+    pub(crate) shared_secrets: Option<Secrets>,
+    /// Users with a name and a password of their own.
+    pub(crate) users: usize,
+    pub(crate) longest: Longest,
 }
 
 /// Gives the numbers of a group of TCP listeners.
 pub(crate) type Listener = Box<dyn Fn() -> web::Counters + Send + Sync>;
+
+/// Gives how many shared secrets there are, and since when.
+pub(crate) type Secrets = Box<dyn Fn() -> (usize, Duration) + Send + Sync>;
 
 /// How long some things live at most.
 #[derive(Clone, Copy)]
@@ -36,20 +51,17 @@ pub(crate) struct Longest {
 }
 
 impl Inventory {
-    /// Of these parts.
-    pub(crate) fn new(
-        signal: Signal,
-        relay: Handle,
-        admission: Arc<Admission>,
-        listeners: Vec<Listener>,
-        longest: Longest,
-    ) -> Self {
-        Self { signal, relay, admission, listeners, longest }
+    /// Of these parts, which start now.
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self { sources, start: Instant::now() }
     }
 
     /// The inventory as JSON.
     pub(crate) async fn json(&self) -> Value {
-        let kept = self.kept().await.into_iter().map(|kept| {
+        let all = self.kept().await;
+        let is_on_disk = |kept: &&Kept| kept.kind == STATE_FILES && kept.count > 0;
+        let on_disk: Vec<_> = all.iter().filter(is_on_disk).map(|kept| kept.kind).collect();
+        let kept = all.iter().map(|kept| {
             json!({
                 "kind": kept.kind,
                 "holds": kept.holds,
@@ -58,7 +70,7 @@ impl Inventory {
                 "longest_s": kept.longest_s,
             })
         });
-        json!({"kept": kept.collect::<Vec<_>>(), "written_to_disk": []})
+        json!({"kept": kept.collect::<Vec<_>>(), "written_to_disk": on_disk})
     }
 
     /// The inventory as a page.
@@ -79,55 +91,66 @@ impl Inventory {
     }
 
     async fn kept(&self) -> Vec<Kept> {
-        let mut kept = self.signal.inventory().await;
-        let relay = self.relay.counters();
-        let turn = &relay.turn;
-        let now_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let age = (now_unix_s + self.longest.credential_s).saturating_sub(turn.ended_until_unix_s);
-        kept.push(Kept {
-            kind: "ended sessions",
-            holds: "random numbers whose credentials the relay refuses, until they would have ended anyway",
-            count: turn.ended_sessions,
-            oldest_s: (turn.ended_sessions > 0).then_some(age),
-            longest_s: Some(self.longest.credential_s),
-        });
-        kept.extend(self.kept_of_relay(&relay));
-        kept.extend(self.kept_of_ports(&turn.kept));
+        let Sources { signal, relay, .. } = &self.sources;
+        let mut kept = signal.inventory().await;
+        let counters = relay.counters();
+        kept.extend(self.kept_of_sessions(&counters.turn));
+        kept.extend(self.kept_of_relay(&counters));
+        kept.extend(self.kept_of_ports(&counters.turn.kept));
+        kept.extend(self.kept_of_listeners(&counters));
         kept.extend(self.kept_of_admission());
-        kept.push(Kept {
-            kind: "waiting bytes",
-            holds: "of messages on their way to clients, sealed if payloads must be",
-            count: self.signal.counters().outbound_bytes,
-            oldest_s: None,
-            longest_s: None,
-        });
-        let listeners: u64 = self.listeners.iter().map(|counters| counters().open).sum();
-        kept.push(Kept {
-            kind: "connections",
-            holds: "an address prefix, to count how many come from there",
-            count: listeners + self.signal.counters().quic.connections,
-            // Only a number is kept for each prefix.
-            oldest_s: None,
-            longest_s: None,
-        });
+        kept.extend(self.kept_of_operator());
         kept
     }
 
-    fn kept_of_relay(&self, relay: &RelayCounters) -> [Kept; 4] {
+    fn kept_of_sessions(&self, turn: &turn_core::Counters) -> [Kept; 2] {
+        let longest_s = self.sources.longest.credential_s;
+        let now_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let age_s = (now_unix_s + longest_s).saturating_sub(turn.ended_until_unix_s);
+        let resting = self.sources.relay.kept().resting_sides;
+        [
+            Kept {
+                kind: "ended sessions",
+                holds: "random numbers whose credentials the relay refuses, until they would end anyway",
+                count: turn.ended_sessions,
+                oldest_s: (turn.ended_sessions > 0).then_some(age_s),
+                longest_s: Some(longest_s),
+            },
+            Kept {
+                kind: "resting sides",
+                holds: "a session's random number and how much it has sent and received lately, until its \
+                        bandwidth has come back, which takes seconds",
+                count: resting.count,
+                oldest_s: seconds(resting.oldest),
+                longest_s: None,
+            },
+        ]
+    }
+
+    fn kept_of_relay(&self, relay: &RelayCounters) -> [Kept; 5] {
         let turn = &relay.turn;
-        let age_s = |moment: Option<Duration>| moment.map(|moment| self.relay.age(moment).as_secs());
+        let age_s = |moment: Option<Duration>| seconds(moment.map(|moment| self.sources.relay.age(moment)));
+        let connections = self.sources.relay.kept().connections;
         [
             Kept {
                 kind: "relay allocations",
                 holds: "a client's address and port, its session's random number, whom it may reach",
                 count: turn.allocations,
                 oldest_s: age_s(turn.oldest_allocation),
-                longest_s: Some(self.longest.allocation_s),
+                longest_s: Some(self.sources.longest.allocation_s),
             },
             Kept {
                 kind: "relay connections",
                 holds: "a client's address and port, over TCP, TLS or DTLS",
-                count: relay.streams.open + relay.dtls.open,
+                count: connections.count,
+                oldest_s: seconds(connections.oldest),
+                longest_s: None,
+            },
+            Kept {
+                kind: "waiting relay bytes",
+                holds: "of encrypted media, for half a second at most, and of requests and answers, between \
+                        the relay and clients over TCP or TLS",
+                count: relay.streams.waiting_bytes,
                 oldest_s: None,
                 longest_s: None,
             },
@@ -135,7 +158,7 @@ impl Inventory {
                 kind: "peers over TCP",
                 holds: "the address and port of a peer that an allocation is connected to",
                 count: turn.connections,
-                oldest_s: None,
+                oldest_s: age_s(turn.kept.oldest_connection),
                 longest_s: None,
             },
             Kept {
@@ -148,8 +171,42 @@ impl Inventory {
         ]
     }
 
+    fn kept_of_listeners(&self, relay: &RelayCounters) -> [Kept; 3] {
+        let (mut open, mut handshakes) = (Present::default(), self.sources.relay.kept().handshakes);
+        for counters in self.sources.listeners.iter().map(|counters| counters()) {
+            open = open.and(counters.open);
+            handshakes = handshakes.and(counters.handshakes);
+        }
+        let second = relay.dtls.second.map(|second| self.sources.relay.age(second));
+        [
+            Kept {
+                kind: "connections",
+                holds: "over TCP, whatever is spoken on them: an address prefix, to count how many come from \
+                        there",
+                count: open.count,
+                oldest_s: seconds(open.oldest),
+                longest_s: None,
+            },
+            Kept {
+                kind: "handshakes",
+                holds: "of TLS and DTLS, with what a proxy says before them: an address prefix, to count how \
+                        many come from there",
+                count: handshakes.count,
+                oldest_s: seconds(handshakes.oldest),
+                longest_s: Some(HANDSHAKE_TIME_MAX.as_secs()),
+            },
+            Kept {
+                kind: "networks of DTLS",
+                holds: "an address prefix: how many handshakes began from there in this second",
+                count: relay.dtls.networks,
+                oldest_s: seconds(second),
+                longest_s: Some(1),
+            },
+        ]
+    }
+
     fn kept_of_ports(&self, turn: &turn_core::Kept) -> [Kept; 4] {
-        let age_s = |moment: Option<Duration>| moment.map(|moment| self.relay.age(moment).as_secs());
+        let age_s = |moment: Option<Duration>| seconds(moment.map(|moment| self.sources.relay.age(moment)));
         [
             Kept {
                 kind: "reservations",
@@ -163,7 +220,7 @@ impl Inventory {
                 holds: "the addresses and ports on which a client with a ticket was heard, as long as its \
                         allocations",
                 count: turn.moving_clients,
-                oldest_s: None,
+                oldest_s: age_s(turn.oldest_moving),
                 longest_s: None,
             },
             Kept {
@@ -176,18 +233,28 @@ impl Inventory {
             Kept {
                 kind: "budget places",
                 holds: "in tables of constant size, used or not: how many answers and wrong passwords are \
-                        left to all addresses whose keyed hashes fall together",
-                count: turn.budget_places,
-                oldest_s: None,
+                        left to all addresses whose keyed hashes fall together, and under keyed hashes how \
+                        much bandwidth users had used who left",
+                count: turn.budget_places + self.sources.relay.kept().leaver_places,
+                oldest_s: Some(self.start.elapsed().as_secs()),
                 longest_s: None,
             },
         ]
     }
 
-    fn kept_of_admission(&self) -> [Kept; 2] {
-        let (used_up, first) = self.admission.used_up();
-        let keys = self.admission.numbers().unwrap_or_default();
+    fn kept_of_admission(&self) -> [Kept; 3] {
+        let admission = &self.sources.admission;
+        let (used_up, first) = admission.used_up();
+        let keys = admission.numbers().unwrap_or_default();
+        let unused = admission.unused() as u64;
         [
+            Kept {
+                kind: "admission tokens",
+                holds: "hashes of the tokens that the operator gave out, not to whom",
+                count: unused,
+                oldest_s: (unused > 0).then(|| self.start.elapsed().as_secs()),
+                longest_s: None,
+            },
             Kept {
                 kind: "used tokens",
                 holds: "hashes of single-use tokens that have let somebody in, not whom",
@@ -204,6 +271,48 @@ impl Inventory {
             },
         ]
     }
+
+    fn kept_of_operator(&self) -> [Kept; 4] {
+        let certificates = (self.sources.certificates)();
+        let secrets = self.sources.shared_secrets.as_ref().map(|secrets| secrets());
+        let (secrets, since) = secrets.unwrap_or_default();
+        let users = self.sources.users as u64;
+        [
+            Kept {
+                kind: "certificates",
+                holds: "the server's own names, with the private key",
+                count: certificates.certificates,
+                oldest_s: Some(certificates.oldest_s),
+                longest_s: Some(certificates.longest_s),
+            },
+            Kept {
+                kind: STATE_FILES,
+                holds: "on the disk, nothing about people: certificates with their keys, and the account \
+                        with the authority that signs them",
+                count: certificates.files,
+                oldest_s: seconds(certificates.oldest_file),
+                longest_s: None,
+            },
+            Kept {
+                kind: "shared secrets",
+                holds: "keys that other software makes credentials with",
+                count: secrets as u64,
+                oldest_s: (secrets > 0).then_some(since.as_secs()),
+                longest_s: None,
+            },
+            Kept {
+                kind: "static users",
+                holds: "names and passwords that the operator configured",
+                count: users,
+                oldest_s: (users > 0).then(|| self.start.elapsed().as_secs()),
+                longest_s: None,
+            },
+        ]
+    }
+}
+
+fn seconds(age: Option<Duration>) -> Option<u64> {
+    age.map(|age| age.as_secs())
 }
 
 /// Seconds for people.
@@ -215,18 +324,23 @@ fn duration(seconds: u64) -> String {
     }
 }
 
+/// The only kind that is on a disk.
+const STATE_FILES: &str = "state files";
+
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\"><meta charset=\"utf-8\"><title>What is kept at this moment</title>
 <meta name=\"viewport\" content=\"width=device-width\">
 <h1>What is kept at this moment</h1>
-<p>All of it is in memory only. Nothing about people is written to a disk or a log.
+<p>Nothing about people is written to a disk or a log: all of it is in memory, except the state files,
+which are about this server.
 <table><thead><tr><th scope=\"col\">Kind<th scope=\"col\">What one holds<th scope=\"col\">How many
 <th scope=\"col\">Oldest<th scope=\"col\">Longest life<tbody>
 ";
 const FOOT: &str = "</table>
 <p>A keyed hash stands for an address without being one: its key is random, in memory, and replaced
 regularly. Used tokens stay listed until the server stops.
-Nothing is kept of nonces and of proofs of work: both are told from forged ones by a key.
+Nothing is kept of nonces, of cookies of DTLS and of proofs of work: all are told from forged ones by
+a key. The metrics are sums over everybody. A packet on its way is in memory until it is sent.
 Whoever can read the memory of this process can try all IPv4 addresses. A relay allocation stays
 longer if its client refreshes it. The same as JSON: send <code>Accept: application/json</code>.
 </html>

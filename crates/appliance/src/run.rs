@@ -27,7 +27,7 @@ use crate::limits::{
 use crate::memory::Memory;
 use crate::metrics::{Metrics, SignalNumbers};
 use crate::ports::Ports;
-use crate::privacy::{self, Inventory, Longest};
+use crate::privacy::{self, Inventory, Longest, Sources};
 use crate::relay::{self, Bridge, TcpAddresses};
 use crate::rules::Rules;
 use crate::secrets::SharedSecrets;
@@ -157,12 +157,13 @@ impl Appliance {
         ];
         count(&mut metrics, &relay, &signal, &certificates, &admission);
         let counted = [&turn, &turns, &web, &http, &local, &admin_listener];
-        let inventory = inventory(settings, &relay, &signal, &admission, counted);
-        let admin = Admin::new(metrics, inventory);
-        let page = page(&local, &web, &settings.server.names);
+        let secrets = SharedSecrets::start(&settings.relay, relay.handle());
+        let parts = (&relay, &signal, &admission, &certificates);
+        let admin = Admin::new(metrics, inventory(settings, parts, secrets.as_ref(), counted));
         Ok(Self {
+            page: page(&local, &web, &settings.server.names),
             certificates,
-            secrets: SharedSecrets::start(&settings.relay, relay.handle()),
+            secrets,
             rules: Rules::start(settings, relay.handle()),
             admission,
             admin_task: tokio::spawn(Arc::clone(&admin).serve(admin_queue)),
@@ -173,7 +174,6 @@ impl Appliance {
             signal,
             relay,
             listening,
-            page,
             alternates: settings.relay.alternates.clone(),
         })
     }
@@ -391,14 +391,21 @@ fn start_relay_and_signal(
 /// What is kept of people, by the parts that keep it.
 fn inventory(
     settings: &Settings,
-    relay: &Relay,
-    signal: &Signal,
-    admission: &Arc<Admission>,
+    (relay, signal, admission, certificates): (&Relay, &Signal, &Arc<Admission>, &Certificates),
+    secrets: Option<&SharedSecrets>,
     listeners: [&Web; 6],
 ) -> Inventory {
     let listeners = listeners.map(|listener| Box::new(listener.counters()) as privacy::Listener);
-    let longest = longest(settings);
-    Inventory::new(signal.clone(), relay.handle(), Arc::clone(admission), listeners.into(), longest)
+    Inventory::new(Sources {
+        signal: signal.clone(),
+        relay: relay.handle(),
+        admission: Arc::clone(admission),
+        listeners: listeners.into(),
+        certificates: Box::new(certificates.kept()),
+        shared_secrets: secrets.map(|secrets| Box::new(secrets.kept()) as privacy::Secrets),
+        users: settings.relay.users.len(),
+        longest: longest(settings),
+    })
 }
 
 /// How long some of what is kept lives at most.

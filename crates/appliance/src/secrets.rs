@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay_plane::Handle;
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ impl SharedSecrets {
         let path = settings.secret_file.clone()?;
         let seen = identity(&path);
         let in_use = settings.shared_secrets.clone();
-        let file = Arc::new(Mutex::new(File { path, in_use, seen, wrong_looks: 0 }));
+        let file = Arc::new(Mutex::new(File { path, in_use, since: Instant::now(), seen, wrong_looks: 0 }));
         let (looked_at, of_keeper) = (Arc::clone(&file), relay.clone());
         let keeper = tokio::spawn(async move {
             loop {
@@ -36,6 +36,16 @@ impl SharedSecrets {
             }
         });
         Some(Self { file, relay, keeper })
+    }
+
+    /// How many secrets are in use, and for how long the file's content has been; in a form that can be
+    /// taken along.
+    pub(crate) fn kept(&self) -> impl Fn() -> (usize, Duration) + Send + Sync + 'static {
+        let file = Arc::clone(&self.file);
+        move || {
+            let file = file.lock().expect("nobody panics while holding it");
+            (file.in_use.len(), file.since.elapsed())
+        }
     }
 
     /// Looks now; what is wrong is in the log.
@@ -66,6 +76,8 @@ fn look(file: &Mutex<File>, relay: &Handle, asked: bool) {
 struct File {
     path: PathBuf,
     in_use: Vec<Secret>,
+    /// Since when those are in use.
+    since: Instant,
     seen: Identity,
     /// Looks in a row at which it could not be used.
     wrong_looks: u32,
@@ -88,7 +100,7 @@ impl File {
                 if secrets == self.in_use {
                     return Found::Nothing;
                 }
-                self.in_use.clone_from(&secrets);
+                (self.in_use, self.since) = (secrets.clone(), Instant::now());
                 Found::New(secrets)
             }
             Err(refusal) => {
@@ -128,7 +140,8 @@ mod tests {
         };
         put("2f1c9be07a6d4e58\n", 0o600);
         let in_use = load_shared_secrets(&path).unwrap();
-        let mut file = File { path: path.clone(), in_use, seen: identity(&path), wrong_looks: 0 };
+        let mut file =
+            File { path: path.clone(), in_use, since: Instant::now(), seen: identity(&path), wrong_looks: 0 };
         assert!(matches!(file.look(false), Found::Nothing) && matches!(file.look(true), Found::Nothing));
         put("9be07a6d4e582f1c\n2f1c9be07a6d4e58\n", 0o600);
         let Found::New(secrets) = file.look(false) else { panic!("there are two now") };

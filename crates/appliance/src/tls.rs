@@ -57,6 +57,21 @@ pub struct CertificateNumbers {
     pub failures: u64,
 }
 
+/// What is kept of certificates at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CertificatesKept {
+    /// Certificates in use, and those that are made for later.
+    pub(crate) certificates: u64,
+    /// The age of the oldest of them, in seconds.
+    pub(crate) oldest_s: u64,
+    /// How long one of them holds at most, in seconds.
+    pub(crate) longest_s: u64,
+    /// Files in the state directory.
+    pub(crate) files: u64,
+    /// The age of the oldest of them.
+    pub(crate) oldest_file: Option<Duration>,
+}
+
 /// No certificate could be had to start with.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
@@ -164,6 +179,12 @@ impl Certificates {
         move || shared.pair.as_ref().map(|pair| pair.hashes().to_vec()).unwrap_or_default()
     }
 
+    /// What is kept at the moment of asking, in a form that can be taken along.
+    pub(crate) fn kept(&self) -> impl Fn() -> CertificatesKept + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.kept(now_unix_s())
+    }
+
     /// A snapshot of the numbers, in a form that can be taken along.
     pub fn numbers(&self) -> impl Fn() -> CertificateNumbers + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
@@ -208,6 +229,21 @@ impl Shared {
             expires_unix_s: validity.map_or(0, |validity| validity.until_unix_s),
             changes: self.sums.changes.load(Ordering::Relaxed),
             failures: self.sums.failures.load(Ordering::Relaxed),
+        }
+    }
+
+    fn kept(&self, now_unix_s: u64) -> CertificatesKept {
+        let of_pair = self.pair.iter().flat_map(|pair| pair.validities());
+        let all: Vec<_> = made::validity(&self.store.current()).into_iter().chain(of_pair).collect();
+        let ages = all.iter().map(|it| now_unix_s.saturating_sub(it.from_unix_s));
+        let lives = all.iter().map(|it| it.until_unix_s.saturating_sub(it.from_unix_s));
+        let (files, oldest_file) = self.state.as_ref().map(State::files).unwrap_or_default();
+        CertificatesKept {
+            certificates: all.len() as u64,
+            oldest_s: ages.max().unwrap_or(0),
+            longest_s: lives.max().unwrap_or(0),
+            files: files as u64,
+            oldest_file,
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! It decides nothing that an RFC or the protocol document talks about.
 
+mod births;
 mod clock;
 pub mod dtls;
 mod inherited;
@@ -26,10 +27,12 @@ mod tcp;
 pub mod web;
 mod worker;
 
+pub use births::Present;
 pub use clock::Clock;
 pub use dtls::DtlsCounters;
 pub use inherited::Inherited;
+pub use limits::HANDSHAKE_TIME_MAX;
 pub use quic::QuicSocket;
-pub use relay::{Config, Handle, Relay, StartError};
+pub use relay::{Config, Handle, Relay, RelayKept, StartError};
 pub use stats::{IoCounters, RelayCounters, Traffic};
 pub use streams::{StreamCounters, Streams, Transport};

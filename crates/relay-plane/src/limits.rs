@@ -77,6 +77,8 @@ pub(crate) const EVENTS_PER_POLL: usize = 256;
 /// From a connection's acceptance until it is decrypted; and from then on, until the reader of the
 /// queue takes it.
 pub(crate) const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// The same, for those who tell it.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_millis(HANDSHAKE_MS_MAX);
 
 /// What a header of the PROXY protocol, version 2, has behind its fixed part: addresses, and what a proxy
 /// adds.

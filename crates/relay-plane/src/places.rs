@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::births::{Births, Present};
+
 /// Places of one kind.
 pub(crate) struct Places {
     max: usize,
@@ -25,13 +27,14 @@ pub(crate) enum Full {
 /// One of them, until it is dropped.
 pub(crate) struct Place {
     places: Arc<Places>,
+    birth: u64,
     /// None while it is not known whose it is.
     prefix: Option<Prefix>,
 }
 
 #[derive(Default)]
 struct Taken {
-    total: usize,
+    births: Births,
     by_prefix: HashMap<Prefix, usize>,
 }
 
@@ -55,19 +58,19 @@ impl Places {
         if let Some(prefix) = prefix {
             self.has_share(&taken, prefix)?;
         }
-        if taken.total >= self.max {
+        if taken.births.count().count >= self.max as u64 {
             return Err(Full::All);
         }
-        taken.total += 1;
+        let birth = taken.births.begin();
         if let Some(prefix) = prefix {
             *taken.by_prefix.entry(prefix).or_default() += 1;
         }
-        Ok(Place { places: Arc::clone(self), prefix })
+        Ok(Place { places: Arc::clone(self), birth, prefix })
     }
 
-    /// How many are taken.
-    pub(crate) fn taken(&self) -> usize {
-        self.lock().total
+    /// Those that are taken.
+    pub(crate) fn taken(&self) -> Present {
+        self.lock().births.count()
     }
 
     fn has_share(&self, taken: &Taken, prefix: Prefix) -> Result<(), Full> {
@@ -96,7 +99,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
-        taken.total -= 1;
+        taken.births.end(self.birth);
         let Some(prefix) = self.prefix else { return };
         let left = taken.by_prefix.get_mut(&prefix).expect("a settled place has counted its prefix");
         *left -= 1;
@@ -138,9 +141,9 @@ mod tests {
         held.push(places.take(at("2001:db8::1")).unwrap());
         assert_eq!(places.take(at("198.51.100.1")).err(), Some(Full::All));
         assert_eq!(places.take(at("192.0.2.4")).err(), Some(Full::Prefix));
-        assert_eq!((places.taken(), places.lock().by_prefix.len()), (3, 2));
+        assert_eq!((places.taken().count, places.lock().by_prefix.len()), (3, 2));
         held.clear();
-        assert_eq!((places.taken(), places.lock().by_prefix.len()), (0, 0));
+        assert_eq!((places.taken().count, places.lock().by_prefix.len()), (0, 0));
     }
 
     #[test]
@@ -151,7 +154,7 @@ mod tests {
         assert_eq!(first.settle(at("2001:db8:0:1::1").unwrap()), Ok(()));
         assert_eq!(second.settle(at("2001:db8:0:2::1").unwrap()), Err(Full::Prefix));
         drop(second);
-        assert_eq!(places.taken(), 1);
+        assert_eq!(places.taken().count, 1);
         drop(first);
         assert!(places.take(at("2001:db8::1")).is_ok());
     }

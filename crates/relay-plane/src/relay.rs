@@ -15,6 +15,7 @@ use turn_core::{
     WorkerId,
 };
 
+use crate::births::Present;
 use crate::clock::Clock;
 use crate::dtls::{self, Associations, Dtls};
 use crate::inlet::Inlet;
@@ -77,6 +78,20 @@ pub struct Handle {
     directory: Arc<Mutex<Directory>>,
     clock: Clock,
     streams: Arc<Sums>,
+    associations: Option<Arc<Associations>>,
+}
+
+/// What is there at this moment besides what the counters tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayKept {
+    /// Connections on streams and associations.
+    pub connections: Present,
+    /// Handshakes of DTLS under way.
+    pub handshakes: Present,
+    /// Sides of sessions that hold nothing and whose use of bandwidth has not come back.
+    pub resting_sides: Present,
+    /// Places of the table of users whose allocations ended, in use or not.
+    pub leaver_places: u64,
 }
 
 impl Relay {
@@ -127,6 +142,7 @@ impl Relay {
             streams: Arc::default(),
             directory: Arc::clone(&directory),
             clock,
+            associations: secured.as_ref().map(|(_, all)| Arc::clone(all)),
         };
         let mut built = Vec::new();
         for (index, listeners) in sockets.into_iter().enumerate() {
@@ -267,6 +283,19 @@ impl Handle {
     /// How long ago a moment was that the counters tell.
     pub fn age(&self, moment: Duration) -> Duration {
         self.clock.now().mono.saturating_sub(moment)
+    }
+
+    /// What is there besides what the counters tell.
+    pub fn kept(&self) -> RelayKept {
+        let all = self.associations.as_ref().map(|all| all.present());
+        let (associations, handshakes) = all.unwrap_or_default();
+        let directory = self.directory.lock().expect("nobody panics while holding the directory");
+        let (resting, since) = directory.resting();
+        let leaver_places = directory.leaver_places() as u64;
+        drop(directory);
+        let resting_sides = Present { count: resting as u64, oldest: since.map(|since| self.age(since)) };
+        let connections = self.streams.births().count().and(associations);
+        RelayKept { connections, handshakes, resting_sides, leaver_places }
     }
 
     /// The sum over all workers; at most a tenth of a second old.

@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use turn_core::AddressRange;
 
+use crate::births::Present;
 use crate::limits::{
     ACCEPT_BACK_OFF_MS, BACKLOG_CONNECTIONS_MAX, DECRYPTED_QUEUE_MAX, FIRST_BYTE_MS_MAX, HANDSHAKE_MS_MAX,
 };
@@ -103,11 +104,13 @@ pub struct Stream {
     _place: Place,
 }
 
-/// Sums since the start, except `open`.
+/// Sums since the start, except `open` and `handshakes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Connections open now, handshakes included.
-    pub open: u64,
+    pub open: Present,
+    /// Handshakes under way, headers of proxies before them included.
+    pub handshakes: Present,
     /// Streams that were handed over.
     pub handed_over: u64,
     /// Closed: too many connections in all.
@@ -407,7 +410,8 @@ impl Shared {
     fn counters(&self) -> Counters {
         let sum = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
-            open: self.open.taken() as u64,
+            open: self.open.taken(),
+            handshakes: self.handshaking.taken(),
             handed_over: sum(&self.sums.handed_over),
             refused_open: sum(&self.sums.refused_open),
             refused_prefix: sum(&self.sums.refused_prefix),

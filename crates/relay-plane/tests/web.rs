@@ -37,9 +37,9 @@ async fn a_decrypted_stream_carries_bytes_both_ways_and_frees_its_place() {
     decrypted.stream.write_all(b"pong").await.unwrap();
     decrypted.stream.flush().await.unwrap();
     assert_eq!(soon(client).await.unwrap(), *b"pong");
-    assert_eq!(counters().open, 1);
+    assert_eq!(counters().open.count, 1);
     drop(decrypted);
-    assert_eq!(counters().open, 0);
+    assert_eq!(counters().open.count, 0);
     assert_eq!(counters().handed_over, 1);
 }
 
@@ -48,7 +48,7 @@ async fn row_118_a_client_that_offers_other_protocols_only_is_refused() {
     let (server, certificate) = server_config();
     let (web, _queue, address) = start(Some(server), ROOMY);
     assert!(handshake(address, certificate, &[b"h2"]).await.is_err());
-    until(&web, |counters| counters.handshake_failed == 1 && counters.open == 0).await;
+    until(&web, |counters| counters.handshake_failed == 1 && counters.open.count == 0).await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn garbage_instead_of_a_handshake_is_counted_and_closed() {
     let (web, _queue, address) = start(Some(server), ROOMY);
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    until(&web, |counters| counters.handshake_failed == 1 && counters.open == 0).await;
+    until(&web, |counters| counters.handshake_failed == 1 && counters.open.count == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +93,7 @@ async fn row_116_the_total_and_the_handshakes_have_limits_of_their_own() {
     let (server, _) = server_config();
     let (web, _queue, address) = start(Some(server), Caps { handshakes: 1, ..ROOMY });
     let _first = TcpStream::connect(address).await.unwrap();
-    until(&web, |counters| counters.open == 1).await;
+    until(&web, |counters| counters.open.count == 1).await;
     let _second = TcpStream::connect(address).await.unwrap();
     until(&web, |counters| counters.refused_handshakes == 1).await;
 }
@@ -107,13 +107,13 @@ async fn row_116_one_network_of_silent_clients_leaves_handshakes_to_others() {
     let mut silent = Vec::new();
     for host in 1..=8 {
         silent.push(connect_from([127, 0, 0, host], address).await);
-        until(&web, |counters| counters.open == u64::from(host)).await;
+        until(&web, |counters| counters.open.count == u64::from(host)).await;
     }
     for host in 9..40 {
         let mut late = connect_from([127, 0, 0, host], address).await;
         assert_eq!(soon(late.read(&mut [0; 1])).await.unwrap_or(0), 0);
     }
-    until(&web, |counters| counters.refused_prefix == 31 && counters.open == 8).await;
+    until(&web, |counters| counters.refused_prefix == 31 && counters.open.count == 8).await;
     let other = connect_from([127, 0, 1, 1], address).await;
     let (shaken, decrypted) = tokio::join!(encrypt(other, certificate, &[b"http/1.1"]), soon(queue.recv()));
     shaken.unwrap();
@@ -148,9 +148,9 @@ async fn behind_a_trusted_proxy_the_announced_address_counts() {
     let mut third = TcpStream::connect(address).await.unwrap();
     third.write_all(announcing("203.0.113.9:40001").as_bytes()).await.unwrap();
     assert_eq!(soon(third.read(&mut [0; 1])).await.unwrap_or(0), 0);
-    until(&web, |counters| counters.refused_prefix == 1 && counters.open == 2).await;
+    until(&web, |counters| counters.refused_prefix == 1 && counters.open.count == 2).await;
     drop(held);
-    until(&web, |counters| counters.open == 0).await;
+    until(&web, |counters| counters.open.count == 0).await;
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_trusted_proxy_that_announces_nobody_is_closed() {
     let (server, certificate) = server_config();
     let (web, _queue, address) = start_behind(loopback(), Some(server), ROOMY);
     assert!(handshake(address, certificate, &[b"http/1.1"]).await.is_err());
-    until(&web, |counters| counters.handshake_failed == 1 && counters.open == 0).await;
+    until(&web, |counters| counters.handshake_failed == 1 && counters.open.count == 0).await;
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn an_announcement_of_anybody_else_is_garbage() {
     let (web, _queue, address) = start(Some(server), ROOMY);
     let announced = announcing("203.0.113.5:40000");
     assert!(handshake_behind(&announced, address, certificate, &[b"http/1.1"]).await.is_err());
-    until(&web, |counters| counters.handshake_failed == 1 && counters.open == 0).await;
+    until(&web, |counters| counters.handshake_failed == 1 && counters.open.count == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +175,7 @@ async fn a_proxy_that_announces_slowly_is_closed_at_the_deadline() {
     let (web, _queue, address) = start_behind(loopback(), None, ROOMY);
     let mut proxy = TcpStream::connect(address).await.unwrap();
     proxy.write_all(b"PROXY TCP4 203.").await.unwrap();
-    until(&web, |counters| counters.handshake_late == 1 && counters.open == 0).await;
+    until(&web, |counters| counters.handshake_late == 1 && counters.open.count == 0).await;
 }
 
 #[tokio::test]

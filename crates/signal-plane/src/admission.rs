@@ -2,9 +2,10 @@
 //!
 //! It forgets a network when its last one ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -21,14 +22,16 @@ pub(crate) struct Admission {
 /// The place of one of them; leaving gives it back.
 pub(crate) struct Place {
     admission: Arc<Admission>,
-    /// How many it counts for in the whole.
-    connections: usize,
+    /// Its number in the whole, if it counts there.
+    number: Option<u64>,
     prefix: Option<Prefix>,
 }
 
 #[derive(Default)]
 struct Inside {
-    total: usize,
+    /// Since when each is there, by numbers that are given in that order.
+    since_by_number: BTreeMap<u64, Instant>,
+    next: u64,
     by_prefix: HashMap<Prefix, usize>,
 }
 
@@ -50,21 +53,23 @@ impl Admission {
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Refusal> {
         let prefix = address.map(Prefix::from);
         let mut inside = self.lock();
-        if inside.total >= self.total_max {
+        if inside.since_by_number.len() >= self.total_max {
             return Err(Refusal::Full);
         }
         if let Some(prefix) = prefix {
             self.count(&mut inside, prefix)?;
         }
-        inside.total += 1;
-        Ok(Place { admission: self.clone(), connections: 1, prefix })
+        let number = inside.next;
+        inside.next += 1;
+        inside.since_by_number.insert(number, Instant::now());
+        Ok(Place { admission: self.clone(), number: Some(number), prefix })
     }
 
     /// Takes a place of a prefix for a connection that has its place in the whole, or says why there is none.
     pub(crate) fn enter_prefix(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
         let prefix = Prefix::from(address);
         self.count(&mut self.lock(), prefix)?;
-        Ok(Place { admission: self.clone(), connections: 0, prefix: Some(prefix) })
+        Ok(Place { admission: self.clone(), number: None, prefix: Some(prefix) })
     }
 
     fn count(&self, inside: &mut Inside, prefix: Prefix) -> Result<(), Refusal> {
@@ -77,7 +82,12 @@ impl Admission {
     }
 
     pub(crate) fn total(&self) -> usize {
-        self.lock().total
+        self.lock().since_by_number.len()
+    }
+
+    /// How long the oldest has been inside.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.lock().since_by_number.first_key_value().map(|(_, since)| since.elapsed())
     }
 
     /// Those of this address's network.
@@ -97,7 +107,7 @@ impl Admission {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inside> {
-        // Two counters: nothing in between could be half done.
+        // A few counters: nothing in between could be half done.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,7 +115,9 @@ impl Admission {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.admission.lock();
-        inside.total -= self.connections;
+        if let Some(number) = self.number {
+            inside.since_by_number.remove(&number);
+        }
         if let Some(prefix) = self.prefix
             && let Some(count) = inside.by_prefix.get_mut(&prefix)
         {
@@ -149,9 +161,13 @@ mod tests {
         let _second = enter(&admission, "2001:db8:0:2::1").ok();
         assert_eq!(admission.of_network("2001:db8:0:3::1".parse().unwrap()), 2);
         assert_eq!(enter(&admission, "2001:db8::3").err(), Some(Refusal::Prefix));
+        let since = admission.lock().since_by_number[&0];
+        assert!(admission.oldest().is_some_and(|oldest| oldest <= since.elapsed()));
         let _third = enter(&admission, "192.0.2.1").ok();
         assert_eq!(enter(&admission, "192.0.2.2").err(), Some(Refusal::Full));
         drop(first);
+        let since = admission.lock().since_by_number[&1];
+        assert!(admission.oldest().is_some_and(|oldest| oldest <= since.elapsed()), "the next is the oldest");
         assert!(enter(&admission, "::ffff:192.0.2.1").is_ok());
         assert_eq!(admission.total(), 2);
     }

@@ -128,14 +128,14 @@ impl Shared {
     }
 
     /// The matcher's numbers and these.
-    pub(crate) fn snapshot(&self, connections: u64, outbound_bytes: u64) -> Counters {
+    pub(crate) fn snapshot(&self, connections: u64, of_quic: u64, outbound_bytes: u64) -> Counters {
         let mut matcher = *self.matcher.lock().unwrap_or_else(PoisonError::into_inner);
         for (sum, own) in matcher.errors_total.iter_mut().zip(&self.errors) {
             *sum += own.load(Ordering::Relaxed);
         }
         let requests_total = self.requests.load(Ordering::Relaxed);
         let refusals_total = std::array::from_fn(|i| self.refusals[i].load(Ordering::Relaxed));
-        let quic = self.quic.snapshot();
+        let quic = self.quic.snapshot(of_quic);
         Counters { matcher, connections, outbound_bytes, quic, requests_total, refusals_total }
     }
 }
@@ -143,7 +143,6 @@ impl Shared {
 /// The same for QUIC.
 #[derive(Default)]
 pub(crate) struct SharedQuic {
-    pub(crate) connections: AtomicU64,
     pub(crate) accepted: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) refused: AtomicU64,
@@ -151,9 +150,9 @@ pub(crate) struct SharedQuic {
 }
 
 impl SharedQuic {
-    fn snapshot(&self) -> QuicCounters {
+    fn snapshot(&self, connections: u64) -> QuicCounters {
         QuicCounters {
-            connections: self.connections.load(Ordering::Relaxed),
+            connections,
             accepted_total: self.accepted.load(Ordering::Relaxed),
             failed_total: self.failed.load(Ordering::Relaxed),
             refused_total: self.refused.load(Ordering::Relaxed),
@@ -174,6 +173,6 @@ mod tests {
             shared.count_refusal(reason);
         }
         assert!(Refusal::ALL.is_sorted_by_key(|reason| reason.label()));
-        assert!(shared.snapshot(0, 0).refusals().all(|(_, n)| n == 1));
+        assert!(shared.snapshot(0, 0, 0).refusals().all(|(_, n)| n == 1));
     }
 }

@@ -14,6 +14,7 @@ mod forwarded;
 mod fragments;
 mod http;
 mod http3;
+mod kept;
 mod lengths;
 pub mod limits;
 pub mod memory;

@@ -5,9 +5,10 @@
 
 use std::collections::BinaryHeap;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use slab::Slab;
@@ -18,6 +19,7 @@ pub(crate) struct Pool {
     /// The sum of all shares.
     bytes: AtomicUsize,
     accounts: Mutex<Slab<Arc<Account>>>,
+    start: Instant,
 }
 
 /// One connection's share.
@@ -30,6 +32,8 @@ pub(crate) struct Share {
 #[derive(Default)]
 struct Account {
     bytes: AtomicUsize,
+    /// Since when there is anything in it, in milliseconds of the pool's time.
+    since_ms: AtomicU64,
     is_over: AtomicBool,
     /// The connection's task.
     task: AtomicWaker,
@@ -37,7 +41,8 @@ struct Account {
 
 impl Pool {
     pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0), accounts: Mutex::default() })
+        let (bytes, accounts, start) = (AtomicUsize::new(0), Mutex::default(), Instant::now());
+        Arc::new(Self { bytes_max, bytes, accounts, start })
     }
 
     /// A share for one more connection; nothing is in it.
@@ -50,6 +55,15 @@ impl Pool {
     /// The sum of all shares, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// For how long something has waited in the share that was not empty for the longest. It looks at
+    /// everybody.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        let accounts = self.lock();
+        let waits = accounts.iter().filter(|(_, account)| account.bytes.load(Ordering::Relaxed) > 0);
+        let since_ms = waits.map(|(_, account)| account.since_ms.load(Ordering::Relaxed)).min()?;
+        Some(self.start.elapsed().saturating_sub(Duration::from_millis(since_ms)))
     }
 
     /// Ends those with the most. It looks at everybody, but only once for each eighth of the whole.
@@ -86,7 +100,10 @@ impl Share {
     pub(crate) fn take(&self, bytes: usize) {
         // First the whole: what is taken from it is never more than what was added.
         let before = self.pool.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.account.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.account.bytes.fetch_add(bytes, Ordering::Relaxed) == 0 {
+            let since_ms = self.pool.start.elapsed().as_millis() as u64;
+            self.account.since_ms.store(since_ms, Ordering::Relaxed);
+        }
         if before + bytes > self.pool.bytes_max {
             self.pool.make_room();
         }
@@ -143,6 +160,7 @@ mod tests {
             share.take(bytes);
         }
         assert!(shares.iter().all(|share| !share.is_over()) && pool.bytes() == 800);
+        assert!(pool.oldest().is_some_and(|oldest| oldest <= pool.start.elapsed()));
         shares[2].take(1);
         let over: Vec<_> = shares.iter().map(|share| share.is_over()).collect();
         assert_eq!((over, pool.bytes()), (vec![false, true, false, false, false], 501));
@@ -153,7 +171,7 @@ mod tests {
         for (share, bytes) in shares.iter().zip([100, 300, 91, 210, 400]) {
             share.give_back(bytes);
         }
-        assert_eq!(pool.bytes(), 0);
+        assert_eq!((pool.bytes(), pool.oldest()), (0, None));
     }
 
     #[test]

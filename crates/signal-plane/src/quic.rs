@@ -4,8 +4,8 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, NoInitialCipherSuite, QuicServerConfig};
@@ -39,6 +39,39 @@ pub(crate) fn serve(
     Ok(())
 }
 
+/// Who is there over QUIC.
+pub(crate) struct Quic {
+    /// Those whose handshake is over.
+    pub(crate) connections: Arc<Admission>,
+    /// Handshakes under way, by listening address.
+    handshakes: Mutex<Vec<Arc<Admission>>>,
+}
+
+impl Quic {
+    pub(crate) fn new() -> Self {
+        // Each has a place among all connections, which are what is bounded.
+        Self { connections: Admission::new(usize::MAX, 0), handshakes: Mutex::default() }
+    }
+
+    /// How many handshakes are under way, and for how long the first has been.
+    pub(crate) fn handshakes(&self) -> (usize, Option<Duration>) {
+        let all = self.lock();
+        (all.iter().map(|of| of.total()).sum(), all.iter().filter_map(|of| of.oldest()).max())
+    }
+
+    /// The handshakes of one more listening address.
+    fn listen(&self) -> Arc<Admission> {
+        let handshakes = Admission::new(QUIC_HANDSHAKES_MAX, QUIC_HANDSHAKES_PER_PREFIX_MAX);
+        self.lock().push(Arc::clone(&handshakes));
+        handshakes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Admission>>> {
+        // Nothing in between could be half done.
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// QUIC could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -51,7 +84,7 @@ pub enum StartError {
 }
 
 async fn accept(inner: Arc<Inner>, endpoint: Endpoint) {
-    let handshakes = Admission::new(QUIC_HANDSHAKES_MAX, QUIC_HANDSHAKES_PER_PREFIX_MAX);
+    let handshakes = inner.quic.listen();
     let mut stopping = inner.stopping.subscribe();
     loop {
         let incoming = tokio::select! {
@@ -106,7 +139,7 @@ async fn run(inner: Arc<Inner>, incoming: Incoming, place: Place, handshaking: P
     // How a handshake fails is no news: most are scans.
     if let Ok(Ok(connection)) = handshake {
         count(&quic.accepted);
-        quic.connections.fetch_add(1, Ordering::Relaxed);
+        let there = inner.quic.connections.enter(None);
         match Greeting::of(&connection) {
             Greeting { protocol: Some(protocol), .. } if protocol == web_transport::ALPN => {
                 web_transport::run(&inner, connection).await;
@@ -114,7 +147,7 @@ async fn run(inner: Arc<Inner>, incoming: Incoming, place: Place, handshaking: P
             // There is no third: a handshake without one of the two protocols fails.
             Greeting { name, .. } => raw(&inner, connection, name).await,
         }
-        quic.connections.fetch_sub(1, Ordering::Relaxed);
+        drop(there);
     } else {
         count(&quic.failed);
     }

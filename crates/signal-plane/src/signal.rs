@@ -17,11 +17,11 @@ use crate::counters::{Counters, Refusal, Shared};
 use crate::forwarded::Proxies;
 use crate::limits::{COMMANDS_MAX, Limits};
 use crate::pool::Pool;
-use crate::quic::StartError as QuicError;
+use crate::quic::{Quic, StartError as QuicError};
 use crate::socket::Socket;
 use crate::stream::linger;
 use crate::transports::Transports;
-use crate::{exchange, http, quic};
+use crate::{exchange, http, kept, quic};
 
 /// Serves connections. Clones are handles to the same matcher.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) transports: Transports,
     pub(crate) admission: Arc<Admission>,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) quic: Quic,
 }
 
 /// What the operator says.
@@ -129,6 +130,7 @@ impl Signal {
             clock,
             admission,
             pool,
+            quic: Quic::new(),
         }))
     }
 
@@ -157,7 +159,9 @@ impl Signal {
         if self.0.commands.send(Command::Inventory(reply)).await.is_err() {
             return Vec::new();
         }
-        inventory.await.unwrap_or_default()
+        let mut inventory = inventory.await.unwrap_or_default();
+        inventory.extend(kept::of_connections(&self.0));
+        inventory
     }
 
     /// Brings nobody together any more, and tells every client that the server goes away; those who talk go
@@ -191,7 +195,8 @@ impl Signal {
 
     /// The numbers of now.
     pub fn counters(&self) -> Counters {
-        self.0.shared.snapshot(self.0.admission.total() as u64, self.0.pool.bytes() as u64)
+        let [all, of_quic] = [&self.0.admission, &self.0.quic.connections].map(|of| of.total() as u64);
+        self.0.shared.snapshot(all, of_quic, self.0.pool.bytes() as u64)
     }
 
     /// Tells every client that the server goes away, closes all connections and returns when they are gone,

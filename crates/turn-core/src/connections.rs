@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerAddr,
     pub(crate) begun_by: Beginner,
+    /// Since when it is there, or under way.
+    pub(crate) since: Duration,
     pub(crate) stage: Stage,
 }
 

@@ -161,8 +161,12 @@ pub struct Kept {
     pub reservations: u64,
     /// Since when the oldest of them is.
     pub oldest_reservation: Option<Duration>,
+    /// Since when the oldest connection with a peer is there, or under way.
+    pub oldest_connection: Option<Duration>,
     /// Clients that may change their address, and 5-tuples on which one is heard by another worker.
     pub moving_clients: u64,
+    /// Since when the first of them may.
+    pub oldest_moving: Option<Duration>,
     /// Numbers of relayed addresses that rest, because a peer may still mean who had them last.
     pub resting_ports: u64,
     /// Since when the first of them does.
@@ -175,7 +179,9 @@ impl Kept {
     fn add(&mut self, other: &Self) {
         self.reservations += other.reservations;
         self.oldest_reservation = oldest(self.oldest_reservation, other.oldest_reservation);
+        self.oldest_connection = oldest(self.oldest_connection, other.oldest_connection);
         self.moving_clients += other.moving_clients;
+        self.oldest_moving = oldest(self.oldest_moving, other.oldest_moving);
         self.resting_ports += other.resting_ports;
         self.oldest_resting = oldest(self.oldest_resting, other.oldest_resting);
         self.budget_places += other.budget_places;

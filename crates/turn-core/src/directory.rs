@@ -38,7 +38,7 @@ pub struct Directory {
     sides: KeyedMap<(SessionId, Side), Holdings>,
     /// Sides that held nothing at some time, and when what they had used would have come back: who makes
     /// its allocation anew gets no full bucket with it.
-    resting: VecDeque<(Duration, (SessionId, Side))>,
+    resting: VecDeque<Rest>,
     leavers: Leavers,
     turnover: Turnover,
     prefixes: KeyedMap<Prefix, u32>,
@@ -112,7 +112,8 @@ impl Directory {
         Ok(Admitted { gives_way, meter: side.meter.clone() })
     }
 
-    /// Counts one allocation less. `meter`: what its packets were charged to.
+    /// Counts one allocation less; gives when [`Directory::forget_rested`] is due. `meter`: what its packets
+    /// were charged to.
     pub(crate) fn release(
         &mut self,
         identity: Identity,
@@ -120,7 +121,7 @@ impl Directory {
         relayed: RelayedAddr,
         meter: Option<&Meter>,
         now: Duration,
-    ) {
+    ) -> Option<Duration> {
         self.total -= 1;
         if let Some(count) = self.prefixes.get_mut(&prefix) {
             *count -= 1;
@@ -128,14 +129,15 @@ impl Directory {
                 self.prefixes.swap_remove(&prefix);
             }
         }
-        let Some(side) = identity.side() else {
-            return meter.into_iter().for_each(|meter| self.leavers.leave(identity, prefix, meter));
-        };
-        if let Some(holdings) = self.sides.get_mut(&side) {
-            holdings.held.retain(|holding| holding.relayed != relayed);
-            self.rest(side, now);
-            self.forget_rested(now);
+        if let Some(side) = identity.side() {
+            if let Some(holdings) = self.sides.get_mut(&side) {
+                holdings.held.retain(|holding| holding.relayed != relayed);
+                self.rest(side, now);
+            }
+        } else if let Some(meter) = meter {
+            self.leavers.leave(identity, prefix, meter);
         }
+        self.forget_rested(now)
     }
 
     /// An allocation that is counted got another relayed address, because its first could not be bound.
@@ -188,6 +190,17 @@ impl Directory {
         Some(Duration::from_secs(u64::from(seconds)))
     }
 
+    /// Sides that held nothing at some time and are remembered for what they had used, and since when the
+    /// first of them is.
+    pub fn resting(&self) -> (usize, Option<Duration>) {
+        (self.resting.len(), self.resting.front().map(|rest| rest.since))
+    }
+
+    /// Places of the table of users who left, in use or not.
+    pub fn leaver_places(&self) -> usize {
+        self.leavers.places()
+    }
+
     /// Whether nothing is counted any more, in any map. What a side has used may be remembered.
     pub fn is_empty(&self) -> bool {
         let holds_nothing = self.sides.values().all(|side| side.held.is_empty());
@@ -205,7 +218,7 @@ impl Directory {
         match holdings.meter.as_ref().map(|meter| meter.full_at()).filter(|full_at| now < *full_at) {
             Some(full_at) => {
                 holdings.is_resting = true;
-                self.resting.push_back((full_at, side));
+                self.resting.push_back(Rest { since: now, until: full_at, side });
             }
             None => {
                 self.sides.swap_remove(&side);
@@ -213,12 +226,13 @@ impl Directory {
         }
     }
 
-    /// Forgets the sides that have rested long enough, and where there are too many the first.
-    fn forget_rested(&mut self, now: Duration) {
-        while let Some(&(until, side)) = self.resting.front() {
+    /// Forgets the sides that have rested long enough, and where there are too many the first; gives when
+    /// the next will have.
+    pub(crate) fn forget_rested(&mut self, now: Duration) -> Option<Duration> {
+        while let Some(&Rest { until, side, .. }) = self.resting.front() {
             let is_one_too_many = self.resting.len() > RESTING_SIDES_MAX;
             if now < until && !is_one_too_many {
-                return;
+                return Some(until);
             }
             self.resting.pop_front();
             let Some(holdings) = self.sides.get_mut(&side) else { continue };
@@ -229,6 +243,7 @@ impl Directory {
                 self.rest(side, now);
             }
         }
+        None
     }
 }
 
@@ -258,6 +273,15 @@ struct Holdings {
     meter: Option<Arc<Meter>>,
     /// Whether it stands in the directory's queue.
     is_resting: bool,
+}
+
+/// A side that held nothing at some time.
+#[derive(Clone, Copy)]
+pub(crate) struct Rest {
+    since: Duration,
+    /// When what it had used will have come back.
+    until: Duration,
+    side: (SessionId, Side),
 }
 
 /// One allocation of a side.
@@ -398,6 +422,9 @@ mod tests {
             assert!(directory.sides.len() <= RESTING_SIDES_MAX);
         }
         come_and_go(&mut directory, 0, end + 10 * tenth);
-        assert_eq!((directory.sides.len(), directory.resting.len()), (1, 1));
+        assert_eq!((directory.sides.len(), directory.resting()), (1, (1, Some(end + 10 * tenth))));
+        let due = directory.forget_rested(end + 10 * tenth).expect("one rests");
+        assert_eq!(directory.forget_rested(due), None);
+        assert!(directory.sides.is_empty() && directory.resting() == (0, None));
     }
 }

@@ -38,6 +38,11 @@ impl Leavers {
         place.map(|place| place.used).unwrap_or_default()
     }
 
+    /// Places of its table, in use or not.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
     fn hash(&self, user: Identity, network: Prefix) -> u64 {
         self.keyed.hash_one((user, network))
     }

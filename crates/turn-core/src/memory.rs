@@ -8,6 +8,7 @@ use crate::allocation::{ALLOCATION_BYTES, PERMISSION_BYTES};
 use crate::clients::Record;
 use crate::connections::{Connection, ConnectionId, Connections};
 use crate::credentials::{SessionId, Side};
+use crate::directory::Rest;
 use crate::leavers::Leaver;
 use crate::limits::{
     ANSWER_SLOTS, CONNECTIONS_MAX, CONNECTIONS_TOTAL_MAX, EARLY_NOTICES_MAX, ENDED_SESSIONS_MAX, LEAVERS_MAX,
@@ -45,6 +46,7 @@ pub const ALLOCATION_BYTES_MAX: usize = grown(ALLOCATION_BYTES)
     + 2 * entry::<Packed, Record>()
     + 2 * entry::<FiveTuple, WorkerId>()
     + entry::<FiveTuple, Mobile>()
+    + entry::<Duration, u64>()
     + entry::<u16, usize>()
     + entry::<SessionId, Vec<usize>>()
     + entry::<(SessionId, Side), [RelayedAddr; 2]>()
@@ -57,7 +59,7 @@ pub const ALLOCATION_BYTES_MAX: usize = grown(ALLOCATION_BYTES)
 
 /// One TCP connection with a peer, with its entries in every map.
 pub const CONNECTION_BYTES_MAX: usize =
-    grown(size_of::<Connection>()) + entry::<ConnectionId, usize>() + entry::<Duration, ConnectionId>();
+    grown(size_of::<Connection>()) + entry::<ConnectionId, usize>() + 2 * entry::<Duration, ConnectionId>();
 
 /// One worker's tables that are there, or may fill, without any allocation.
 pub const SERVER_BYTES_MAX: usize = ANSWER_TABLES * ANSWER_SLOTS * 8
@@ -85,8 +87,7 @@ const METER_BYTES_MAX: usize = 256;
 const RESERVATION_BYTES_MAX: usize = 512;
 
 /// A side that holds nothing any more, in its map and in its queue.
-const RESTING_SIDE_BYTES: usize =
-    entry::<(SessionId, Side), [RelayedAddr; 2]>() + grown(size_of::<(Duration, (SessionId, Side))>());
+const RESTING_SIDE_BYTES: usize = entry::<(SessionId, Side), [RelayedAddr; 2]>() + grown(size_of::<Rest>());
 
 /// All ports there are.
 const PORTS: usize = 1 << 16;

@@ -12,6 +12,10 @@ use crate::ticket::{Ports, Serial};
 
 /// What a server keeps about a client that asked for a ticket, besides its allocations.
 pub(crate) struct Mobile {
+    /// Since when the client has tickets.
+    pub(crate) since: Duration,
+    /// Tells it from others of the same moment.
+    pub(crate) number: u64,
     /// Of the ticket that moves it next.
     pub(crate) serial: Serial,
     /// The worker that gets the datagrams of its 5-tuple. Another than the one that serves it while it has
@@ -24,8 +28,8 @@ pub(crate) struct Mobile {
 
 impl Mobile {
     /// A client that has not moved yet.
-    pub(crate) const fn new(serial: Serial, reached_at: WorkerId) -> Self {
-        Self { serial, reached_at, next: None, moved: None }
+    pub(crate) const fn new(serial: Serial, reached_at: WorkerId, since: Duration) -> Self {
+        Self { since, number: 0, serial, reached_at, next: None, moved: None }
     }
 
     /// Whether a ticket and a request are those of the last move; how long that one lets the client live.

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::address::FiveTuple;
+use crate::algorithms::Algorithms;
 use crate::limits::NONCE_LIFETIME;
 
 /// Makes and checks nonces under one key.
@@ -84,6 +85,13 @@ pub(crate) struct Features {
     pub(crate) password_algorithms: bool,
     /// Clients that know USERHASH are to send it in place of USERNAME.
     pub(crate) username_anonymity: bool,
+}
+
+impl Features {
+    /// Those of a server that offers these algorithms.
+    pub(crate) fn of(algorithms: &Algorithms, username_anonymity: bool) -> Self {
+        Self { password_algorithms: algorithms.value().is_some(), username_anonymity }
+    }
 }
 
 /// What stands in a NONCE attribute.

@@ -103,16 +103,23 @@ pub struct Server {
     spent: Spent,
     /// TCP connections of allocations, with the allocation's slot.
     connections: KeyedMap<ConnectionId, usize>,
+    /// Since when they are there, oldest first.
+    connection_births: Deadlines<ConnectionId>,
     /// When those end that are not bound.
     waits: Deadlines<ConnectionId>,
     mobility: Option<TicketKey>,
     /// Clients with tickets, by the 5-tuple they were heard on last.
     mobile: KeyedMap<FiveTuple, Mobile>,
+    /// Since when they have tickets, by their numbers, and the next number.
+    mobile_births: Deadlines<u64>,
+    next_mobile: u64,
     /// 5-tuples whose datagrams come here and belong to another worker.
     away: KeyedMap<FiveTuple, WorkerId>,
     /// Notices about allocations that are on their way here, with their ports.
     early: Vec<(u16, Notice)>,
     ended: Ended,
+    /// When the directory is to forget sides that hold nothing.
+    rests_until: Option<Duration>,
     /// While the server drains: the servers that newcomers are sent to.
     drain: Option<Vec<SocketAddr>>,
     /// Notices of this worker to itself.
@@ -127,10 +134,7 @@ impl Server {
         let mut random = Random::new(seed);
         let keyed = Keyed(random.u64(), random.u64());
         let algorithms = Algorithms::new(&config.password_algorithms);
-        let features = Features {
-            password_algorithms: algorithms.value().is_some(),
-            username_anonymity: config.username_anonymity,
-        };
+        let features = Features::of(&algorithms, config.username_anonymity);
         let nonces = Nonces::new(random.bytes(), features);
         let Config { worker, workers, relay_ports, addresses, .. } = config;
         let workers = workers.max(1);
@@ -179,12 +183,16 @@ impl Server {
             reserved: VecDeque::new(),
             spent: Spent::new(keyed),
             connections: IndexMap::with_hasher(keyed),
+            connection_births: Deadlines::default(),
             waits: Deadlines::default(),
             mobility: config.mobility,
             mobile: IndexMap::with_hasher(keyed),
+            mobile_births: Deadlines::default(),
+            next_mobile: 0,
             away: IndexMap::with_hasher(keyed),
             early: Vec::new(),
             ended: Ended::new(keyed),
+            rests_until: None,
             drain: None,
             inbox: VecDeque::new(),
             events: VecDeque::new(),
@@ -296,6 +304,10 @@ impl Server {
         self.lapse_connections(now.mono);
         self.ended.lapse(now);
         self.spent.lapse(now.mono);
+        if self.rests_until.is_some_and(|until| until <= now.mono) {
+            let next = self.directory().forget_rested(now.mono);
+            self.rests_until = next;
+        }
         self.settle(now.mono);
     }
 
@@ -306,7 +318,7 @@ impl Server {
 
     /// When [`Server::handle_deadline`] is due, since start; O(1).
     pub fn next_deadline(&self) -> Option<Duration> {
-        [self.next_end(), self.ended.next(), self.spent.next()].into_iter().flatten().min()
+        [self.next_end(), self.ended.next(), self.spent.next(), self.rests_until].into_iter().flatten().min()
     }
 
     /// Which worker's it is.
@@ -430,7 +442,8 @@ impl Server {
         }
         let port = allocation.relayed.0.port();
         let Allocation { identity, prefix, relayed, ref meter, .. } = allocation;
-        self.directory().release(identity, prefix, relayed, meter.as_deref(), now);
+        let rests_until = self.directory().release(identity, prefix, relayed, meter.as_deref(), now);
+        self.rests_until = rests_until;
         self.give_back(port, now);
         if allocation.relay != RelaySocket::None {
             self.events.push_back(Event::CloseRelay { port });
@@ -571,6 +584,8 @@ impl Server {
         assert_eq!(self.connections.len(), connections.map(|it| it.iter().count()).sum::<usize>());
         assert!(self.waits.length() <= self.connections.len());
         assert_eq!(self.counters.connections, self.connections.len() as u64);
+        assert_eq!(self.connection_births.length(), self.connections.len());
+        assert_eq!(self.mobile_births.length(), self.mobile.len());
         let of_sessions: usize = self.by_session.values().map(Vec::len).sum();
         assert!(of_sessions <= count);
     }

@@ -33,6 +33,12 @@ impl Tokens {
         Self(Mutex::new(known.collect()))
     }
 
+    /// How many tokens are known that have not been used up.
+    pub(crate) fn unused(&self) -> usize {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.values().filter(|good| matches!(good, Good::ForAll | Good::Once)).count()
+    }
+
     /// How many single-use tokens have been used up, and how long ago the first was.
     pub(crate) fn used_up(&self) -> (usize, Option<Duration>) {
         let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,6 +90,7 @@ mod tests {
         assert!(tokens.uses_up("single-4711-4711") && !tokens.uses_up("single-4711-4711"));
         assert!(!admits("single-4711-4711"));
         assert!(!admits("") && !admits("other"));
+        assert_eq!(tokens.unused(), 1);
         assert!(matches!(tokens.used_up(), (1, Some(age)) if age < Duration::from_secs(60)));
     }
 }

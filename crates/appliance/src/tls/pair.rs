@@ -89,6 +89,11 @@ impl Pair {
         self.members().map(|member| Sha256::digest(&member.certified.cert[0]).into())
     }
 
+    /// From when to when each of them holds.
+    pub(crate) fn validities(&self) -> [Validity; 2] {
+        self.members().map(|member| member.validity)
+    }
+
     fn members(&self) -> [Member; 2] {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

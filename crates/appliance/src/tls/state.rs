@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::geteuid;
 
@@ -116,6 +117,16 @@ impl State {
         let probed = self.replace(PROBE_FILE, &[0; STATE_PROBE_BYTES]);
         self.remove(PROBE_FILE);
         probed.map_err(|error| self.refuse(PROBE_FILE, &error))
+    }
+
+    /// How many files of ours there are, those included that wait to be written, and the age of the oldest.
+    pub(crate) fn files(&self) -> (usize, Option<Duration>) {
+        let unwritten = self.unwritten();
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
+        let is_written = |name: &std::ffi::OsStr| !unwritten.keys().any(|waits| name == *waits);
+        let written: Vec<_> = entries.filter(|entry| is_written(&entry.file_name())).collect();
+        let ages = written.iter().filter_map(|entry| entry.metadata().ok()?.modified().ok()?.elapsed().ok());
+        (written.len() + unwritten.len(), ages.max())
     }
 
     /// Forgets a file; one that cannot be removed is found again at the next reading.

@@ -51,7 +51,7 @@ pub fn can_use(certified: &CertifiedKey) -> bool {
     provider::scheme(&*certified.key).is_some()
 }
 
-/// Sums since the start, except `open`.
+/// Sums since the start, except `open`, `networks` and `second`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DtlsCounters {
     /// Associations now, handshakes included.
@@ -66,17 +66,23 @@ pub struct DtlsCounters {
     pub refused: u64,
     /// Associations closed because they had no allocation for too long.
     pub idle: u64,
+    /// Networks whose handshakes are counted, that of this second.
+    pub networks: u64,
+    /// When that second began.
+    pub second: Option<Duration>,
 }
 
 impl DtlsCounters {
     /// Adds another worker's numbers.
-    pub(crate) const fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.open += other.open;
         self.asked += other.asked;
         self.accepted += other.accepted;
         self.failed += other.failed;
         self.refused += other.refused;
         self.idle += other.idle;
+        self.networks += other.networks;
+        self.second = self.second.into_iter().chain(other.second).min();
     }
 }
 
@@ -127,11 +133,24 @@ struct Begun {
 }
 
 impl Begun {
+    /// Forgets who began in a second that is over.
+    fn lapse(&mut self, now: Duration) {
+        if self.until().is_some_and(|until| until <= now) {
+            self.total = 0;
+            self.by_prefix.clear();
+        }
+    }
+
+    /// When there is something to forget.
+    fn until(&self) -> Option<Duration> {
+        (!self.by_prefix.is_empty()).then(|| self.since + Duration::from_secs(1))
+    }
+
     /// Counts one more, if there is time for it.
     fn may(&mut self, now: Duration, client: IpAddr) -> bool {
-        if now.saturating_sub(self.since) >= Duration::from_secs(1) {
-            (self.since, self.total) = (now, 0);
-            self.by_prefix.clear();
+        self.lapse(now);
+        if self.total == 0 {
+            self.since = now;
         }
         if self.total >= DTLS_HANDSHAKES_S_MAX {
             return false;
@@ -190,6 +209,7 @@ impl Dtls {
         holds: impl Fn(&FiveTuple) -> bool,
     ) -> Option<(FiveTuple, Fate)> {
         self.taken.clear();
+        self.begun.lapse(now);
         let (&(at, _), &tuple) = self.due.first_key_value()?;
         if now < at {
             return None;
@@ -224,14 +244,20 @@ impl Dtls {
         Some(tuple)
     }
 
-    /// When [`Dtls::handle_deadline`] is due.
+    /// When [`Dtls::handle_deadline`] is due, for a client or to forget whose handshakes began.
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        let due = self.due.first_key_value().map(|((at, _), _)| *at);
+        [due, self.begun.until()].into_iter().flatten().min()
     }
 
     /// What was counted so far.
     pub fn counters(&self) -> DtlsCounters {
-        DtlsCounters { open: self.own.len() as u64, ..self.counters }
+        DtlsCounters {
+            open: self.own.len() as u64,
+            networks: self.begun.by_prefix.len() as u64,
+            second: self.begun.until().map(|_| self.begun.since),
+            ..self.counters
+        }
     }
 
     fn read_hello(&mut self, now: Duration, tuple: &FiveTuple, hello: &ClientHello<'_>) -> Fate {
@@ -339,6 +365,10 @@ mod tests {
         assert!(begun.may(at, other) && !begun.may(at, one));
         let others = (0..=255).filter(|&network| begun.may(at, [198, 51, network, 1].into())).count();
         assert_eq!(others as u32, DTLS_HANDSHAKES_S_MAX - DTLS_HANDSHAKES_PER_PREFIX_S_MAX - 1);
-        assert!(begun.may(at + Duration::from_secs(1), one) && begun.by_prefix.len() == 1);
+        let next = at + Duration::from_secs(1);
+        assert_eq!(begun.until(), Some(next), "their networks are known for no longer");
+        begun.lapse(next);
+        assert!(begun.by_prefix.is_empty() && begun.until().is_none());
+        assert!(begun.may(next, one) && begun.by_prefix.len() == 1);
     }
 }

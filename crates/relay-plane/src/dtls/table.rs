@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use turn_core::FiveTuple;
 
 use super::association::Association;
+use crate::births::Present;
 use crate::places::{Place, Places};
 use crate::web::Caps;
 
@@ -31,6 +32,11 @@ impl Associations {
             open: Places::new(caps.open, caps.open_per_prefix),
             handshaking: Places::new(caps.handshakes, caps.handshakes_per_prefix),
         }
+    }
+
+    /// Those that are there, and of them those whose handshake is under way.
+    pub(crate) fn present(&self) -> (Present, Present) {
+        (self.open.taken(), self.handshaking.taken())
     }
 
     /// The association of a 5-tuple, while it lives.

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use turn_core::{FiveTuple, WorkerId};
 
 use super::Transport;
+use crate::births::Births;
 use crate::limits::{
     STREAM_ANSWERS_BYTES_MAX, STREAM_BATCH_BYTES, STREAM_QUEUE_AGE_MAX, STREAM_QUEUE_BYTES_MAX,
     STREAM_QUEUES_BYTES_MAX,
@@ -26,6 +27,7 @@ pub(crate) struct Link {
     pub(crate) transport: Transport,
     /// Where its task runs.
     pub(crate) runtime: Handle,
+    birth: u64,
     holds_allocation: AtomicBool,
     state: Mutex<State>,
     sums: Arc<Sums>,
@@ -35,7 +37,8 @@ pub(crate) struct Link {
 /// `inbound_bytes`.
 #[derive(Default)]
 pub(crate) struct Sums {
-    pub(crate) open: AtomicU64,
+    /// The connections there are.
+    pub(crate) open: Mutex<Births>,
     pub(crate) queued_bytes: AtomicUsize,
     pub(crate) inbound_bytes: AtomicUsize,
     pub(crate) late_frames: AtomicU64,
@@ -70,6 +73,13 @@ pub(crate) enum Fate {
     Stalled,
 }
 
+impl Sums {
+    /// The connections there are.
+    pub(crate) fn births(&self) -> MutexGuard<'_, Births> {
+        self.open.lock().expect("nobody panics while holding the births")
+    }
+}
+
 impl Link {
     pub(crate) fn new(
         tuple: FiveTuple,
@@ -78,12 +88,13 @@ impl Link {
         runtime: Handle,
         sums: Arc<Sums>,
     ) -> Self {
-        sums.open.fetch_add(1, Ordering::Relaxed);
+        let birth = sums.births().begin();
         Self {
             tuple,
             owner,
             transport,
             runtime,
+            birth,
             holds_allocation: AtomicBool::new(false),
             state: Mutex::default(),
             sums,
@@ -258,7 +269,7 @@ impl Drop for Link {
         let state = self.lock();
         self.sums.queued_bytes.fetch_sub(state.queued_bytes(), Ordering::Relaxed);
         self.sums.inbound_bytes.fetch_sub(state.inbound.len(), Ordering::Relaxed);
-        self.sums.open.fetch_sub(1, Ordering::Relaxed);
+        self.sums.births().end(self.birth);
     }
 }
 

@@ -160,11 +160,13 @@ pub(crate) fn tune(socket: SockRef<'_>) {
     let _ = socket.set_tcp_keepalive(&keepalive);
 }
 
-/// What streams counted. Sums since the start, except `open`.
+/// What streams counted. Sums since the start, except `open` and `waiting_bytes`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StreamCounters {
     /// Connections now.
     pub open: u64,
+    /// Bytes that wait: for their readers, or to be taken in.
+    pub waiting_bytes: u64,
     /// Frames that waited too long for a slow reader and were not sent.
     pub late_frames: u64,
     /// Frames that found a slow reader's queue full, or made others leave it.
@@ -185,7 +187,9 @@ pub struct StreamCounters {
 impl From<&Sums> for StreamCounters {
     fn from(sums: &Sums) -> Self {
         Self {
-            open: sums.open.load(Ordering::Relaxed),
+            open: sums.births().count().count,
+            waiting_bytes: (sums.queued_bytes.load(Ordering::Relaxed)
+                + sums.inbound_bytes.load(Ordering::Relaxed)) as u64,
             late_frames: sums.late_frames.load(Ordering::Relaxed),
             overflow_frames: sums.overflow_frames.load(Ordering::Relaxed),
             not_turn: sums.not_turn.load(Ordering::Relaxed),

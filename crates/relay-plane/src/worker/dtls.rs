@@ -18,11 +18,15 @@ impl Worker {
     /// Does what is due for associations.
     pub(super) fn keep_dtls(&mut self, now: Now) {
         let Some(mut dtls) = self.dtls.take() else { return };
+        let before = dtls.counters().networks;
         while let Some((tuple, fate)) =
             dtls.handle_deadline(now.mono, |tuple| self.server.holds_allocation(tuple))
         {
             self.publisher.touch();
             self.carry_through(&dtls, &tuple, fate, now);
+        }
+        if dtls.counters().networks != before {
+            self.publisher.touch();
         }
         self.dtls = Some(dtls);
     }

@@ -76,7 +76,7 @@ impl Server {
             self.open_relay(slot);
         }
         if is_mobile {
-            self.begin_mobility(request.tuple);
+            self.begin_mobility(request.tuple, now);
         }
         if !peers.is_closed() {
             return Ok(Answered::Later);

@@ -38,6 +38,8 @@ impl Server {
             births: _,
             connections: _,
             waits: _,
+            next_mobile: _,
+            rests_until: _,
             // On their way, for no longer than a turn of the loop.
             early: _,
             inbox: _,
@@ -48,7 +50,9 @@ impl Server {
             public_ports,
             reserved,
             spent,
+            connection_births,
             mobile,
+            mobile_births,
             away,
             ended,
             counters,
@@ -64,7 +68,10 @@ impl Server {
         counters.kept = Kept {
             reservations: reserved.len() as u64,
             oldest_reservation: reserved.front().map(|it| it.until.saturating_sub(RESERVATION_LIFETIME)),
+            oldest_connection: connection_births.next(),
             moving_clients: (mobile.len() + away.len()) as u64,
+            // Who is away from here has had its ticket where it is now for longer.
+            oldest_moving: mobile_births.next(),
             resting_ports: resting.iter().map(|pool| pool.resting() as u64).sum(),
             oldest_resting: rested.map(|until| until.saturating_sub(PORT_QUARANTINE)),
             budget_places: (answers.places() + failures.places()) as u64,

@@ -35,7 +35,7 @@ impl Server {
         if mobile.reached_at == self.worker {
             self.away.swap_remove(&tuple);
         }
-        self.mobile.insert(tuple, mobile);
+        self.keep_mobile(tuple, mobile);
         let slots = self.by_tuple[&tuple];
         let side = self.allocations[slots.first()].side();
         if side.is_some_and(|(session, _)| self.ended.contains(session)) {
@@ -95,8 +95,22 @@ impl Server {
     }
 
     /// A client that will move gets its first ticket.
-    pub(super) fn begin_mobility(&mut self, tuple: FiveTuple) {
-        self.mobile.insert(tuple, Mobile::new(self.random.bytes(), self.worker));
+    pub(super) fn begin_mobility(&mut self, tuple: FiveTuple, now: Duration) {
+        let mobile = Mobile::new(self.random.bytes(), self.worker, now);
+        self.keep_mobile(tuple, mobile);
+    }
+
+    fn keep_mobile(&mut self, tuple: FiveTuple, mut mobile: Mobile) {
+        mobile.number = self.next_mobile;
+        self.next_mobile += 1;
+        self.mobile_births.insert(mobile.since, mobile.number);
+        self.mobile.insert(tuple, mobile);
+    }
+
+    fn take_mobile(&mut self, tuple: &FiveTuple) -> Option<Mobile> {
+        let mobile = self.mobile.swap_remove(tuple)?;
+        self.mobile_births.remove(mobile.since, mobile.number);
+        Some(mobile)
     }
 
     /// Refresh with a ticket: asks whoever serves the allocations to let them come.
@@ -236,12 +250,12 @@ impl Server {
 
     fn switch(&mut self, slots: Slots, old: FiveTuple, tuple: FiveTuple, now: Duration) {
         let made_by = self.allocations[slots.first()].made_by;
-        let mut mobile = self.mobile.swap_remove(&old).expect("only a client with a ticket moves");
+        let mut mobile = self.take_mobile(&old).expect("only a client with a ticket moves");
         self.by_tuple.swap_remove(&old);
         self.leave(old, made_by, mobile.reached_at, now);
         mobile.reached_at = self.worker;
         mobile.next = None;
-        self.mobile.insert(tuple, mobile);
+        self.keep_mobile(tuple, mobile);
         for slot in slots.iter() {
             self.allocations[slot].tuple = tuple;
             self.redirect_routes(slot, now);
@@ -252,7 +266,7 @@ impl Server {
     /// All allocations of a 5-tuple are gone, and so is what was kept about its client.
     pub(super) fn forget_client(&mut self, tuple: FiveTuple, made_by: TransactionId, now: Duration) {
         self.by_tuple.swap_remove(&tuple);
-        let mobile = self.mobile.swap_remove(&tuple);
+        let mobile = self.take_mobile(&tuple);
         if let Some(next) = mobile.as_ref().and_then(|mobile| mobile.next) {
             self.by_tuple.swap_remove(&next);
             self.release(next);
@@ -304,7 +318,7 @@ impl Server {
 
     fn hand_over(&mut self, tuple: FiveTuple, slots: Slots, summons: Box<Summons>, now: Duration) {
         let worker = summons.worker;
-        let mut mobile = self.mobile.swap_remove(&tuple).expect("only a client with a ticket moves");
+        let mut mobile = self.take_mobile(&tuple).expect("only a client with a ticket moves");
         let made_by = self.allocations[slots.first()].made_by;
         self.by_tuple.swap_remove(&tuple);
         if let Some(next) = mobile.next.take() {

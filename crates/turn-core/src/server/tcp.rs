@@ -128,7 +128,7 @@ impl Server {
         //= RFC 6062 §5.2: "The timeout value MUST be at least 30 seconds"
         let until = now + CONNECTION_WAIT;
         let stage = Stage::Connecting { id: request.message.transaction_id(), until };
-        let id = self.begin_connection(slot, peer, Beginner::Client, stage);
+        let id = self.begin_connection(slot, peer, Beginner::Client, stage, now);
         let port = self.allocations[slot].relayed.0.port();
         self.events.push_back(Event::Connect { port, id, peer });
         Ok(Answered::Later)
@@ -273,7 +273,7 @@ impl Server {
             return Err(DropReason::TooManyConnections);
         }
         let stage = Stage::Pending { until: now + CONNECTION_WAIT };
-        let id = self.begin_connection(slot, peer, Beginner::Peer, stage);
+        let id = self.begin_connection(slot, peer, Beginner::Peer, stage, now);
         let mut message = Vec::new();
         let transaction = TransactionId(self.random.bytes());
         //= RFC 6062 §5.3: "The indication MUST include an XOR-PEER-ADDRESS attribute containing the peer's
@@ -292,6 +292,7 @@ impl Server {
         peer: PeerAddr,
         begun_by: Beginner,
         stage: Stage,
+        since: Duration,
     ) -> ConnectionId {
         let id = loop {
             let random = u32::from_be_bytes(self.random.bytes());
@@ -300,21 +301,25 @@ impl Server {
                 break id;
             }
         };
-        let connection = Connection { id, peer, begun_by, stage };
+        let connection = Connection { id, peer, begun_by, since, stage };
         if let Some(until) = connection.ends() {
             self.waits.insert(until, id);
         }
         let tcp = self.allocations[slot].tcp.as_mut();
         tcp.expect("only an allocation of TCP has connections").add(connection);
         self.connections.insert(id, slot);
+        self.connection_births.insert(since, id);
         self.counters.connections += 1;
         id
     }
 
     fn forget_connection(&mut self, slot: usize, id: ConnectionId) {
         let tcp = self.allocations[slot].tcp.as_mut();
-        if let Some(until) = tcp.and_then(|tcp| tcp.remove(id)).and_then(|connection| connection.ends()) {
-            self.waits.remove(until, id);
+        if let Some(connection) = tcp.and_then(|tcp| tcp.remove(id)) {
+            self.connection_births.remove(connection.since, id);
+            if let Some(until) = connection.ends() {
+                self.waits.remove(until, id);
+            }
         }
         self.connections.swap_remove(&id);
         self.counters.connections -= 1;
