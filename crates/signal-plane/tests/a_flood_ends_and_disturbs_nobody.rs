@@ -1,7 +1,5 @@
 //! Who sends faster than the budget is told, then closed; meanwhile others are served as ever.
 
-use std::time::{Duration, Instant};
-
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use signal_plane::Config;
@@ -83,15 +81,12 @@ async fn neighbours_are_served_meanwhile() {
             futures_util::future::join_all(floods).await;
         }
     });
-    let mut slowest = Duration::ZERO;
     for n in 1..=20 {
-        let start = Instant::now();
         caller.say(plain(&session, n, candidate(n))).await;
         assert_eq!(callee.hear_a("plain").await["n"], n);
-        slowest = slowest.max(start.elapsed());
     }
     caller.say(json!({"t": "leave"})).await;
     callee.hear_a("gone").await;
     flooding.await.unwrap();
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    server.counts("all floods", |all| all.refusals().any(|(r, n)| r.label() == "too-fast" && n == 8)).await;
 }

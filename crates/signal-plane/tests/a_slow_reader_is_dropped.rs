@@ -41,7 +41,8 @@ async fn row_131_a_slow_reader_is_dropped() {
 #[tokio::test]
 async fn row_159_a_silent_peer_is_dropped() {
     let mut config = Config::default();
-    config.limits.ping_ms = 50;
+    // Long enough for it to be greeted, whatever else the machine does.
+    config.limits.ping_ms = 500;
     let server = Server::with(config).await;
     let silent = server.greeted().await;
     server.counts("it goes", |all| all.connections == 0).await;

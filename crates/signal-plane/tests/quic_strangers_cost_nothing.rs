@@ -121,8 +121,9 @@ async fn row_135_many_half_open_handshakes_make_newcomers_prove_their_address() 
     }
 }
 
-/// Says what proves its address, and no more; whether it was asked for that proof.
-fn begin_and_stop(quic: &Quic, endpoint: &Endpoint) -> bool {
+/// Says what proves its address, and no more; whether it was asked for that proof. Its sockets are to be kept:
+/// whoever got one of their ports would hear what is meant for it.
+fn begin_and_stop(quic: &Quic, endpoint: &Endpoint) -> (bool, [UdpSocket; 2]) {
     let (sink, stranger) = (client(), client());
     let knocking = quic.knock(endpoint, sink.local_addr().expect("a bound socket"));
     let (mut first, mut buffer) = ([0; 2_048], [0; 2_048]);
@@ -143,7 +144,7 @@ fn begin_and_stop(quic: &Quic, endpoint: &Endpoint) -> bool {
         stranger.recv_from(&mut buffer).expect("an answer");
     }
     drop(knocking);
-    is_asked
+    (is_asked, [sink, stranger])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +153,7 @@ async fn row_116_one_network_of_half_handshakes_leaves_room_for_others() {
     let server = Server::with(Config { limits, ..Config::default() }).await;
     let quic = Quic::serve(&server.signal);
     let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let asked: Vec<bool> = (0..70).map(|_| begin_and_stop(&quic, &endpoint)).collect();
+    let (asked, _sockets): (Vec<bool>, Vec<_>) = (0..70).map(|_| begin_and_stop(&quic, &endpoint)).unzip();
     // A quarter of what one network may have is for those who may be anybody.
     assert!(asked.iter().enumerate().all(|(number, &is_asked)| is_asked == (number >= 16)), "{asked:?}");
     server.counts("six are over its share", |counters| counters.quic.refused_total == 6).await;

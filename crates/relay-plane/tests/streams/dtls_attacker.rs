@@ -15,7 +15,12 @@ impl Hello {
     /// One that nobody has sent yet.
     pub(crate) async fn new() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        Self(DtlsClient::on(socket, None).poll().pop().unwrap())
+        Self::of(&mut DtlsClient::on(socket, None))
+    }
+
+    /// A client's own, that it was about to send.
+    pub(crate) fn of(client: &mut DtlsClient) -> Self {
+        Self(client.poll().pop().unwrap())
     }
 
     /// That of another client.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay_plane::web::{self, Caps, Decrypted, Protocol, TURN_ALPN, Web};
 use relay_plane::{Config, Relay, RelayCounters, dtls};
@@ -83,13 +83,11 @@ impl Server {
 
     /// Waits until the counters say so.
     pub(crate) async fn until(&self, met: impl Fn(&RelayCounters) -> bool) {
-        let handle = self.relay.handle();
-        soon(async {
-            while !met(&handle.counters()) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await;
+        let deadline = Instant::now() + PATIENCE;
+        while !met(&self.counters()) {
+            assert!(Instant::now() < deadline, "{:?}", self.counters());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) fn end_session(&self, session: SessionId) {
