@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { Between } from "./lib/between.js";
+import { oneSees } from "./lib/browser.js";
 import { pair, scene } from "./lib/scene.js";
 
 /** What a browser says of connections that end with the server, the icon's too if it was still on its way. */
@@ -81,7 +82,7 @@ test("a relay that cannot be reached is named as what it is", () =>
       const pages = [await browser.visit(server.url, { relay }), await browser.visit(server.url, { relay })];
       for (const page of pages) await page.press("Start");
       // Whoever notices first leaves, and the other may hear of that before noticing anything.
-      await Promise.any(pages.map((page) => page.sees("The relay could not be reached")));
+      await oneSees(pages, "The relay could not be reached");
       for (const page of pages) await page.sees(/The conversation is over|Your partner left/);
     },
     { udp: false },

@@ -55,7 +55,8 @@ test("Firefox talks with Firefox and with Chromium, next and directly", async (c
       const d = await firefox.visit(server.secureUrl, { webSockets: false });
       await d.press("Start");
       await talk(b, d);
-      assert.equal(await server.metric("ginnel_quic_connections"), 1, "by WebTransport");
+      // One that took too long was given up for another, and goes.
+      await until("by WebTransport", async () => (await server.metric("ginnel_quic_connections")) === 1);
     });
     const complaints = [firefox, chromium].flatMap((browser) => browser.complaints());
     assert.deepEqual(

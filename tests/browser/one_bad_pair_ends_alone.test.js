@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Between } from "./lib/between.js";
+import { oneSees } from "./lib/browser.js";
 import { scene } from "./lib/scene.js";
 import { until } from "./lib/until.js";
 
@@ -37,7 +38,7 @@ for (const [what, attack] of Object.entries(ATTACKS)) {
           await second.sees("Guest 2 left");
           await host.sees("Connected with 2 people");
           for (const page of [second, third]) await page.sees("Connected via relay");
-          assert.equal(await server.metric("ginnel_signal_sessions"), 2);
+          await until("two sessions", async () => (await server.metric("ginnel_signal_sessions")) === 2);
           await host.write("to both of you");
           for (const page of [second, third]) await page.sees("to both of you");
           const calls = await host.calls();
@@ -56,8 +57,7 @@ test("who holds no secret of the link's leaves a room open to those who do", () 
       const host = await open(browser, server.url);
       const link = await host.roomLink();
       const stranger = await join(browser, link.split(".")[0]);
-      const ended = "The call was ended for your protection";
-      await Promise.any([host, stranger].map((page) => page.sees(ended)));
+      await oneSees([host, stranger], "The call was ended for your protection");
       await host.sees("The room stays open as long as you are in it");
       await until("the stranger is out", async () => (await server.metric("ginnel_signal_sessions")) === 0);
       await stranger.leave();

@@ -36,9 +36,9 @@ test("three reports from three networks end the visits of one address, for all o
           await page.sees("You left and reported your partner");
           if (place < 2) await reported[place].sees("Your partner left");
         }
+        for (const page of reported) await page.sees(SHUT);
         assert.equal(await server.metric("ginnel_signal_reports_total"), 3);
         assert.equal(await server.metric("ginnel_signal_bans_total"), 1);
-        for (const page of reported) await page.sees(SHUT);
         const told = ["error", "gone", "matched", "seal", "waiting", "welcome"];
         assert.deepEqual(network.told("127.0.9.1"), told);
 

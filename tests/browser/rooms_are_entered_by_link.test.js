@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { oneSees } from "./lib/browser.js";
 import { scene } from "./lib/scene.js";
 import { until } from "./lib/until.js";
 
@@ -53,8 +54,7 @@ test("who has the room's code and not the link's secret is not let in", () =>
     // The server knows the code: this is what its operator could open.
     const guest = await browser.visit(link.split(".")[0]);
     await guest.press("Join the room");
-    const ended = "The call was ended for your protection";
-    await Promise.any([host, guest].map((page) => page.sees(ended)));
+    await oneSees([host, guest], "The call was ended for your protection");
     for (const page of [host, guest]) assert.deepEqual(await page.delivered(), []);
   }));
 

@@ -39,8 +39,11 @@ test("two strangers see, hear and write to each other through the relay, and the
     await one.sees(texts[1]);
 
     const received = calls.reduce((sum, call) => sum + call.bytesReceived, 0);
-    const relayed = (await server.metric("ginnel_relay_bytes_total")) - before;
-    assert.ok(relayed >= received, `the relay counted ${relayed} bytes, the browsers received ${received}`);
+    // What it counts is published a little later.
+    await until(`${received} bytes that the browsers received, counted by the relay`, async () => {
+      const relayed = (await server.metric("ginnel_relay_bytes_total")) - before;
+      return relayed >= received;
+    });
     // By routes: no packet of theirs went through a relay socket.
     assert.ok((await server.metric("ginnel_relay_packets_total", 'verdict="routed"')) > 0);
     for (const verdict of ["to_peer", "from_peer"]) {

@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import { Mallory } from "../../crates/web-client/fakes/mallory.js";
 import { Between } from "./lib/between.js";
+import { oneSees } from "./lib/browser.js";
 import { scene } from "./lib/scene.js";
 
 const ENDED = "The call was ended for your protection";
@@ -23,11 +24,6 @@ async function meet({ server, browser }, bend, bendBack, play) {
   } finally {
     await between.close();
   }
-}
-
-/** The first page that is told so; the other one only sees its partner leave. */
-async function oneSees(pages, words) {
-  await Promise.any(pages.map((page) => page.sees(words)));
 }
 
 /** Bends the sealed messages on the way to the callee, from its third frame on: the first that are sealed. */

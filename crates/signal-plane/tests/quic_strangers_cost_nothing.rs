@@ -121,8 +121,8 @@ async fn row_135_many_half_open_handshakes_make_newcomers_prove_their_address() 
     }
 }
 
-/// Says what proves its address, and no more; whether it was asked for that proof. Its sockets are to be kept:
-/// whoever got one of their ports would hear what is meant for it.
+/// Says what proves its address, and no more; whether it was asked for that proof. Its sockets are to be
+/// kept: whoever got one of their ports would hear what is meant for it.
 fn begin_and_stop(quic: &Quic, endpoint: &Endpoint) -> (bool, [UdpSocket; 2]) {
     let (sink, stranger) = (client(), client());
     let knocking = quic.knock(endpoint, sink.local_addr().expect("a bound socket"));

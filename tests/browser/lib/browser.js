@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { chromium, firefox } from "playwright-core";
 
 import { misfit } from "./schema.js";
-import { until } from "./until.js";
+import { PATIENCE_MS, until } from "./until.js";
 
 /** One browser; every visitor has a profile of their own. */
 export class Browser {
@@ -36,6 +36,7 @@ export class Browser {
     browser.#browser = await chromium.launch({
       executablePath: program,
       headless: true,
+      timeout: PATIENCE_MS,
       env: { ...process.env, HOME: home },
       args: [
         ...SWITCHES,
@@ -55,6 +56,7 @@ export class Browser {
       executablePath: FIREFOX,
       channel: "moz-firefox",
       headless: true,
+      timeout: PATIENCE_MS,
       firefoxUserPrefs: {
         "media.autoplay.default": 0,
         "media.navigator.permission.disabled": true,
@@ -86,6 +88,7 @@ export class Browser {
   ) {
     const settings = { viewport, colorScheme, permissions: [], ignoreHTTPSErrors: true };
     const context = await this.#browser.newContext({ ...settings, javaScriptEnabled: scripting });
+    context.setDefaultTimeout(PATIENCE_MS);
     await context.addInitScript((pattern) => {
       window.relayUrls = new RegExp(pattern);
     }, relay);
@@ -175,15 +178,17 @@ export class Visitor {
   }
 
   /** Waits until the words can be seen. */
-  async sees(words, ms_max) {
-    await until(`"${words}" on the page`, () => this.#page.getByText(words).first().isVisible(), ms_max);
+  async sees(words) {
+    await until(`"${words}" on the page`, () => this.shows(words));
   }
 
   async cannotSee(words) {
-    await until(
-      `no "${words}" on the page`,
-      async () => !(await this.#page.getByText(words).first().isVisible()),
-    );
+    await until(`no "${words}" on the page`, async () => !(await this.shows(words)));
+  }
+
+  /** Whether the words can be seen now. */
+  async shows(words) {
+    return await this.#page.getByText(words).first().isVisible();
   }
 
   async write(text) {
@@ -257,6 +262,13 @@ export class Visitor {
   async leave() {
     await this.#page.close({ runBeforeUnload: true });
   }
+}
+
+/** Waits until the words can be seen on one page: the other one may only see its partner leave. */
+export async function oneSees(pages, words) {
+  await until(`"${words}" on a page`, async () =>
+    (await Promise.all(pages.map((page) => page.shows(words)))).some(Boolean),
+  );
 }
 
 /** Runs before the page's own scripts: keeps every connection it makes, and what its policy forbade. */

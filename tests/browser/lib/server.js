@@ -40,9 +40,9 @@ export class Server {
   static async start(more = "", listen = undefined, relayAddress = "127.0.0.1") {
     const server = new Server(more, listen, relayAddress);
     server.#ports = {
-      turn: await freePort("udp"),
+      turn: await freePort(),
       turns: await freePort(),
-      web: await freePort("udp"),
+      web: await freePort(),
       local: await freePort(),
       admin: await freePort(),
     };
@@ -159,31 +159,34 @@ export class Server {
   }
 }
 
-/** A port that was free a moment ago; for `udp` on TCP as well, because a relay listens on both. */
-async function freePort(kind = "tcp") {
-  const port = await nextPort(kind);
-  if (given.has(port)) return freePort(kind);
-  given.add(port);
-  return port;
+/**
+ * A port that nobody has, over TCP or UDP, and that nobody comes by before it is bound: the kernel gives none
+ * below 32,768 to those who want just any, as browsers do, and here each is given once.
+ */
+async function freePort() {
+  const port = PORTS.first + ((process.pid * 97 + given) % PORTS.count);
+  given += 1;
+  const isFree = (await isFor(createServer().listen(port, "0.0.0.0"))) && (await isFor(bound(port)));
+  return isFree ? port : await freePort();
 }
 
-/** What was given out once: the system may give it again before it is used. */
-const given = new Set();
+let given = 0;
 
-async function nextPort(kind) {
-  const listener = createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, "close");
-  if (kind === "tcp") return port;
+const PORTS = { first: 20_000, count: 12_000 };
+
+function bound(port) {
   const socket = createSocket("udp4");
-  socket.bind(port, "127.0.0.1");
-  // Free on the one is not free on the other.
-  const isFree = await once(socket, "listening").then(() => true, () => false);
-  socket.close();
-  await once(socket, "close");
-  return isFree ? port : await nextPort(kind);
+  socket.bind(port, "0.0.0.0");
+  return socket;
+}
+
+/** Whether it gets what it asked for; then it gives that back. */
+async function isFor(asking) {
+  const isFree = await once(asking, "listening").then(() => true, () => false);
+  if (!isFree) return false;
+  asking.close();
+  await once(asking, "close");
+  return true;
 }
 
 const BINARY = resolve(process.env.GINNEL_BIN ?? join(import.meta.dirname, "../../../target/release/ginnel"));

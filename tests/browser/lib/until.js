@@ -11,7 +11,7 @@
  * @param {number} [ms_max]
  * @returns {Promise<NonNullable<T>>}
  */
-export async function until(what, probe, ms_max = 30_000) {
+export async function until(what, probe, ms_max = PATIENCE_MS) {
   const end_ms = performance.now() + ms_max;
   let last;
   while (performance.now() < end_ms) {
@@ -27,5 +27,8 @@ export async function until(what, probe, ms_max = 30_000) {
   const seen = last instanceof Error ? last.message : JSON.stringify(last);
   throw new Error(`not within ${ms_max} ms: ${what}; the last look gave ${seen}`);
 }
+
+/** How long anything may take: a machine may be busy, and a browser needs a lot of it. */
+export const PATIENCE_MS = 90_000;
 
 const PROBE_MS = 100;

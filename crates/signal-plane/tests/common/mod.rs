@@ -19,8 +19,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// How long anything may take before a test fails: a machine may be busy. Less than the half minute after which
-/// whoever is silent is let go anyway.
+/// How long anything may take before a test fails: a machine may be busy. Less than the half minute after
+/// which whoever is silent is let go anyway.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
 pub(crate) struct Server {
