@@ -8,6 +8,7 @@ mod a_flooded_network_still_gets_in;
 mod a_lost_notice_is_made_up_for;
 mod a_pair_of_ports_serves_two_clients;
 mod a_permission_serves_all_ports_and_allocations;
+mod a_proxy_on_this_machine_is_nowhere_to_relay;
 mod a_recorded_request_brings_nothing_back;
 mod a_refresh_keeps_routes_alive;
 mod a_refusal_tells_nothing_but_that;

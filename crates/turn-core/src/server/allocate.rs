@@ -8,7 +8,7 @@ use stun_wire::{AddressFamily, AttributeType, Class, ErrorCode, Message, Message
 
 use super::authenticate::Request;
 use super::{Answered, Server};
-use crate::address::{LocalIp, Prefix, RelayedAddr};
+use crate::address::{FiveTuple, LocalIp, Prefix, RelayedAddr};
 use crate::allocation::{Allocation, NewAllocation, RelaySocket};
 use crate::bandwidth::Meter;
 use crate::directory::{Claim, Heard};
@@ -238,9 +238,8 @@ impl Server {
         now: Duration,
     ) -> Result<Grant, ErrorCode> {
         let peers = self.credentials.peers(request.identity);
-        let (public, local) = self
-            .relayed_ip(family, request.tuple.local, peers)
-            .ok_or(ErrorCode::AddressFamilyNotSupported)?;
+        let (public, local) =
+            self.relayed_ip(family, &request.tuple, peers).ok_or(ErrorCode::AddressFamilyNotSupported)?;
         let port = self.take_port(peers, parity, now).ok_or(ErrorCode::InsufficientCapacity)?;
         let relayed = RelayedAddr(SocketAddr::new(public, port));
         let mut reserved = None;
@@ -281,15 +280,18 @@ impl Server {
 
     /// The address that peers are told and the one a relay socket is bound to: the external one of the
     /// family, else the one the client reached, else the first of ours. A relay socket at a loopback address
-    /// is of use to those only who came by one; where no socket is needed, any address is a name.
+    /// is of use to those only who came by one; where no socket is needed, any address is a name. Who is
+    /// elsewhere and came by one came by a proxy here: it was that which reached it.
     fn relayed_ip(
         &self,
         family: AddressFamily,
-        reached: LocalIp,
+        tuple: &FiveTuple,
         peers: PeerPolicy,
     ) -> Option<(IpAddr, IpAddr)> {
-        let takes_loopback = peers.is_closed() || reached.0.is_loopback();
-        let reached = Some(reached.0).filter(|ip| AddressFamily::of(*ip) == family);
+        let (LocalIp(reached), is_here) = (tuple.local, tuple.client.0.ip().is_loopback());
+        let takes_loopback = peers.is_closed() || (is_here && reached.is_loopback());
+        let is_usable = |ip: &IpAddr| AddressFamily::of(*ip) == family && (is_here || !ip.is_loopback());
+        let reached = Some(reached).filter(is_usable);
         let fits = |ip: &IpAddr| {
             AddressFamily::of(*ip) == family && !is_link_local(*ip) && (takes_loopback || !ip.is_loopback())
         };
