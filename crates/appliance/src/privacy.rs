@@ -233,9 +233,9 @@ impl Inventory {
             Kept {
                 kind: "budget places",
                 holds: "in tables of constant size, used or not: how many answers and wrong passwords are \
-                        left to all addresses whose keyed hashes fall together, and under keyed hashes how \
-                        much bandwidth users had used who left",
-                count: turn.budget_places + self.sources.relay.kept().leaver_places,
+                        left to all addresses whose keyed hashes fall together, how many allocations to \
+                        networks, and under keyed hashes how much bandwidth users had used who left",
+                count: turn.budget_places + self.sources.relay.kept().budget_places,
                 oldest_s: Some(self.start.elapsed().as_secs()),
                 longest_s: None,
             },

@@ -90,8 +90,8 @@ pub struct RelayKept {
     pub handshakes: Present,
     /// Sides of sessions that hold nothing and whose use of bandwidth has not come back.
     pub resting_sides: Present,
-    /// Places of the table of users whose allocations ended, in use or not.
-    pub leaver_places: u64,
+    /// Places of the tables of users whose allocations ended and of what networks make, in use or not.
+    pub budget_places: u64,
 }
 
 impl Relay {
@@ -291,11 +291,11 @@ impl Handle {
         let (associations, handshakes) = all.unwrap_or_default();
         let directory = self.directory.lock().expect("nobody panics while holding the directory");
         let (resting, since) = directory.resting();
-        let leaver_places = directory.leaver_places() as u64;
+        let budget_places = directory.budget_places() as u64;
         drop(directory);
         let resting_sides = Present { count: resting as u64, oldest: since.map(|since| self.age(since)) };
         let connections = self.streams.births().count().and(associations);
-        RelayKept { connections, handshakes, resting_sides, leaver_places }
+        RelayKept { connections, handshakes, resting_sides, budget_places }
     }
 
     /// The sum over all workers; at most a tenth of a second old.

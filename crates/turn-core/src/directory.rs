@@ -196,9 +196,9 @@ impl Directory {
         (self.resting.len(), self.resting.front().map(|rest| rest.since))
     }
 
-    /// Places of the table of users who left, in use or not.
-    pub fn leaver_places(&self) -> usize {
-        self.leavers.places()
+    /// Places of the tables of users who left and of what networks make, in use or not.
+    pub fn budget_places(&self) -> usize {
+        self.leavers.places() + self.turnover.places()
     }
 
     /// Whether nothing is counted any more, in any map. What a side has used may be remembered.
@@ -369,6 +369,19 @@ mod tests {
         );
         directory.release(identity(None), prefix("198.51.100.9:9"), relayed(5000), None, Duration::ZERO);
         assert_eq!(admit(&mut directory, None, "198.51.100.3:1", 5005, 0), none);
+    }
+
+    #[test]
+    fn places_are_those_of_both_tables() {
+        let limited = BandwidthLimits { session_bps: 1, total_bps: 0 };
+        let places = |per_prefix, bandwidth| {
+            let limits = AllocationLimits { per_side: 0, per_prefix, total: 0 };
+            Directory::new(limits, bandwidth, (1, 2)).budget_places()
+        };
+        let [both, one, other] =
+            [places(1, limited), places(1, BandwidthLimits::default()), places(0, limited)];
+        assert!(both == one + other && one > 0 && other > 0);
+        assert_eq!(places(0, BandwidthLimits::default()), 0);
     }
 
     #[test]

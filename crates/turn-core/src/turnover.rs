@@ -41,6 +41,11 @@ impl Turnover {
         }
         is_within
     }
+
+    /// Places of the table.
+    pub(crate) fn places(&self) -> usize {
+        self.full_at.len()
+    }
 }
 
 fn nanoseconds(time: Duration) -> u64 {
