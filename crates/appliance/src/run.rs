@@ -31,7 +31,7 @@ use crate::privacy::{self, Inventory, Longest, Sources};
 use crate::relay::{self, Bridge, TcpAddresses};
 use crate::rules::Rules;
 use crate::secrets::SharedSecrets;
-use crate::settings::{self, Problems, Range, Settings};
+use crate::settings::{self, Problems, Range, Searches, Settings};
 use crate::sockets::Sockets;
 use crate::tls::{self, CertificateError, Certificates};
 
@@ -360,6 +360,8 @@ fn start_relay_and_signal(
     let relay = Relay::start(config).map_err(refuse)?;
     let (limits, mut of_matcher) = settings.memory.signal_limits();
     of_matcher.work.bits_min = settings.matching.work_bits;
+    let Searches { per_s, burst } = settings.matching.searches;
+    (of_matcher.searches_per_s, of_matcher.burst_searches) = (per_s, burst);
     let matcher = match_core::Config {
         limits: of_matcher,
         rooms: settings.matching.rooms,

@@ -462,6 +462,20 @@ pub(crate) const KEYS: &[Key] = &[
                   moment.",
     },
     Key {
+        path: "match.searches_per_address_s",
+        kind: Kind::Number { min: 0, max: 10_000 },
+        default: "1",
+        meaning: "Searches for a partner a second from one address (IPv6: /64), on average; a tenth of it \
+                  more for each client that is there. 0: no limit.",
+    },
+    Key {
+        path: "match.searches_burst",
+        kind: Kind::Number { min: 1, max: 100_000 },
+        default: "60",
+        meaning: "The same at once after a silence; as much more for every ten clients that are there. At \
+                  most what comes back in two minutes.",
+    },
+    Key {
         path: "match.resume_s",
         kind: Kind::Number { min: 0, max: 300 },
         default: "30",

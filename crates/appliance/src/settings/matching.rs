@@ -3,6 +3,7 @@
 //! Who meets whom is decided in `match_core`.
 
 use match_core::Exposure;
+use match_core::limits::SEARCHES_MS_MAX;
 
 use super::draft::Draft;
 use super::jwt::Jwt;
@@ -23,10 +24,21 @@ pub struct Matching {
     pub resume_s: u64,
     /// How hard everybody has to work to come in, in bits.
     pub work_bits: u8,
+    /// How many searches for a partner may come from one place.
+    pub searches: Searches,
     /// Which candidates strangers may be shown.
     pub exposure: Exposure,
     /// Which candidates the members of a room may be shown.
     pub room_exposure: Exposure,
+}
+
+/// How many searches for a partner may come from one IPv4 address or IPv6 /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Searches {
+    /// On average, per second; `u32::MAX` is no limit.
+    pub per_s: u32,
+    /// At once after a silence; `u32::MAX` is no limit.
+    pub burst: u32,
 }
 
 /// Who may come in.
@@ -67,9 +79,27 @@ impl Matching {
             room_size: u8::try_from(draft.number("match.room_size")).expect("the key's bounds fit"),
             resume_s: draft.number("match.resume_s").into(),
             work_bits: u8::try_from(draft.number("match.work_bits")).expect("the key's bounds fit"),
+            searches: Searches::read(draft),
             exposure: exposure(&draft.text("match.exposure")),
             room_exposure: exposure(&draft.text("match.room_exposure")),
         }
+    }
+}
+
+impl Searches {
+    fn read(draft: &mut Draft) -> Self {
+        let (per_s, burst) = (draft.number(SEARCHES_S), draft.number(SEARCHES_BURST));
+        if per_s == 0 {
+            return Self { per_s: u32::MAX, burst: u32::MAX };
+        }
+        let most = u64::from(per_s) * SEARCHES_MS_MAX / 1000;
+        if u64::from(burst) > most {
+            // What is used up would be forgotten before it has come back.
+            let right = format!("set it to {most} at most, or {SEARCHES_S} higher");
+            let wrong = format!("is more than comes back in {} seconds", SEARCHES_MS_MAX / 1000);
+            draft.refuse(SEARCHES_BURST, draft.place(SEARCHES_BURST), &wrong, &right);
+        }
+        Self { per_s, burst }
     }
 }
 
@@ -122,4 +152,6 @@ fn exposure(word: &str) -> Exposure {
     }
 }
 
+const SEARCHES_S: &str = "match.searches_per_address_s";
+const SEARCHES_BURST: &str = "match.searches_burst";
 const TOKEN_FILE: &str = "match.token_file";

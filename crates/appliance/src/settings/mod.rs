@@ -43,7 +43,7 @@ pub(crate) use draft::variable;
 pub use jwt::{Jwt, JwtKeys};
 pub(crate) use jwt::{load_keys, load_roots};
 pub use listen::Listen;
-pub use matching::{Admission, AdmissionToken, Matching, Privacy};
+pub use matching::{Admission, AdmissionToken, Matching, Privacy, Searches};
 pub(crate) use passwords::load_shared_secrets;
 pub use problem::{Problem, Problems};
 pub use range::Range;

@@ -21,6 +21,16 @@ fn the_defaults_are_accepted_and_the_default_file_says_the_same() {
 }
 
 #[test]
+fn searches_have_a_budget_or_none() {
+    let of = |variables: &[(&str, &str)]| accepted(None, variables).matching.searches;
+    assert_eq!(of(&[]), Searches { per_s: 1, burst: 60 });
+    let [rate, burst] = ["GINNEL_MATCH_SEARCHES_PER_ADDRESS_S", "GINNEL_MATCH_SEARCHES_BURST"];
+    assert_eq!(of(&[(rate, "7"), (burst, "840")]), Searches { per_s: 7, burst: 840 });
+    let none = Searches { per_s: u32::MAX, burst: u32::MAX };
+    assert_eq!(of(&[(rate, "0"), (burst, "100000")]), none);
+}
+
+#[test]
 fn rows_19_and_25_mistakes_are_told_with_line_key_reason_and_remedy() {
     let folder = Folder::new();
     folder.write_secrets();
@@ -366,6 +376,22 @@ const MISTAKES: &[(&str, usize, &str, &str, &str)] = &[
     ("[server]\nworkers = 257", 2, "server.workers", "not what belongs", "from 0 to 256"),
     ("[server]\nworkers = 1.5", 2, "server.workers", "not what belongs", "a whole number"),
     ("[match]\nrooms = 1", 2, "match.rooms", "not what belongs", "true or false"),
+    (
+        "[match]\nsearches_per_address_s = -1",
+        2,
+        "match.searches_per_address_s",
+        "not what belongs",
+        "from 0 to 10000",
+    ),
+    ("[match]\nsearches_burst = 0", 2, "match.searches_burst", "not what belongs", "from 1 to 100000"),
+    ("[match]\nsearches_burst = 121", 2, "match.searches_burst", "comes back in 120 seconds", "120 at most"),
+    (
+        "[match]\nsearches_burst = 601\nsearches_per_address_s = 5",
+        2,
+        "match.searches_burst",
+        "comes back in 120 seconds",
+        "600 at most, or match.searches_per_address_s higher",
+    ),
     ("[match]\nroom_size = 9", 2, "match.room_size", "not what belongs", "from 2 to 8"),
     ("[log]\nlevel = \"loud\"", 2, "log.level", "not what belongs", "\"info\""),
     (
