@@ -5,9 +5,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Between } from "./lib/between.js";
 import { oneSees } from "./lib/browser.js";
 import { scene } from "./lib/scene.js";
 import { until } from "./lib/until.js";
+
+/** What a browser says of a connection that breaks. */
+const CUT = /^error: (WebSocket connection to .* failed|Failed to load resource: net::ERR_CONNECTION_)/;
 
 test("a room is entered by its link, holds two, and outlives a guest", () =>
   scene(async ({ server, browser }) => {
@@ -45,6 +49,37 @@ test("a room is entered by its link, holds two, and outlives a guest", () =>
       );
     }
   }));
+
+test("a guest in a room whose host is away is told to stay, and meets the host", () =>
+  scene(
+    async ({ server, browser }) => {
+      let isCut = false;
+      const pass = (message, line) => {
+        if (isCut) line.cut();
+        return isCut ? [] : [message];
+      };
+      const between = await Between.start(server.url, pass, pass);
+      try {
+        const host = await browser.visit(between.url);
+        await host.press("Open a room");
+        const link = new URL(await host.roomLink());
+        isCut = true;
+        between.cut();
+        await until("the host is away", async () => (await server.metric("ginnel_signal_lost")) === 1);
+        const guest = await browser.visit(new URL(link.hash, server.url).href);
+        await guest.press("Join the room");
+        await guest.sees("Nobody is here just now");
+        await guest.sees("Stay here, and you are connected as soon as somebody comes.");
+        isCut = false;
+        for (const page of [guest, host]) await page.sees("Connected via relay", 60_000);
+        await guest.cannotSee("Nobody is here just now");
+        await guest.sees("You both hold the invite link");
+      } finally {
+        await between.close();
+      }
+    },
+    { expected: CUT, configuration: "[match]\nresume_s = 120\n" },
+  ));
 
 test("who has the room's code and not the link's secret is not let in", () =>
   scene(async ({ server, browser }) => {
