@@ -12,7 +12,7 @@ use crate::deadlines::Due;
 use crate::inbound::Hello;
 use crate::limits::{CHALLENGE_S, SWEEP_MS};
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, PROTOCOL_VERSION, ServerMessage};
+use crate::message::{About, ErrorCode, Kind, PROTOCOL_VERSION, ServerMessage, error_about};
 use crate::output::{CloseReason, Output, TokenQuestion};
 use crate::tags::Place;
 
@@ -127,7 +127,7 @@ impl Matcher {
             (Some(bits), proof) => {
                 if proof.is_some() {
                     self.counters.count_error(ErrorCode::BadProof);
-                    self.send(from, crate::message::error(ErrorCode::BadProof, false));
+                    self.send(from, error_about(ErrorCode::BadProof, About::of(Kind::Hello)));
                 }
                 bits
             }

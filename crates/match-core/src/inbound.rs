@@ -14,7 +14,7 @@ use crate::limits::ROOM_SIZE_MAX;
 use crate::limits::{
     JSON_COMMAS_MAX, JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, RESUMED_SESSIONS_MAX, TOKEN_BYTES_MAX,
 };
-use crate::message::{About, ErrorCode};
+use crate::message::{About, ErrorCode, Kind};
 use crate::object;
 use crate::payload::{Payload, PayloadFrame, SealedBody};
 use crate::want::Want;
@@ -233,14 +233,19 @@ fn parse_json(text: &str) -> Result<ClientMessage, ErrorCode> {
 
 impl ClientMessage {
     /// What an error says that it answers.
-    pub(crate) fn about(&self) -> Option<About> {
-        match self {
-            Self::Payload(payload) => Some(About { session: payload.session, n: Some(payload.n) }),
-            Self::Report { session } | Self::Leave { session: Some(session) } => {
-                Some(About { session: *session, n: None })
-            }
-            _ => None,
-        }
+    pub(crate) fn about(&self) -> About {
+        let (kind, session, n) = match self {
+            Self::Hello(_) => (Kind::Hello, None, None),
+            Self::Find { .. } => (Kind::Find, None, None),
+            Self::Open { .. } => (Kind::Open, None, None),
+            Self::Join { .. } => (Kind::Join, None, None),
+            Self::Payload(it) => (it.payload.kind(), Some(it.session), Some(it.n)),
+            Self::Report { session } => (Kind::Report, Some(*session), None),
+            Self::Next { .. } => (Kind::Next, None, None),
+            Self::Leave { session } => (Kind::Leave, *session, None),
+            Self::Cancel => (Kind::Cancel, None, None),
+        };
+        About { kind, session, n }
     }
 }
 

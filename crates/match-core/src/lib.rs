@@ -53,7 +53,7 @@ pub use inventory::Kept;
 pub use limits::{Config, Limits, TOKEN_BYTES_MAX, WorkLimits};
 pub use matcher::{Departure, Matcher};
 pub use message::{
-    About, Advertised, ErrorCode, Exposure, GoneReason, IceServer, Policy, Role, ServerMessage, error,
+    About, Advertised, ErrorCode, Exposure, GoneReason, IceServer, Kind, Policy, Role, ServerMessage, error,
     error_retry,
 };
 pub use output::{CloseReason, Matched, Output, RelayQuestion, TokenQuestion};

@@ -20,7 +20,7 @@ use crate::ids::{KeyedHasher, ResumeToken};
 use crate::inbound::{ClientMessage, Inbound};
 use crate::limits::{Config, HELLO_MS_MAX, MALFORMED_MAX, ROOM_SIZE_MAX};
 use crate::lost::Lost;
-use crate::message::{ErrorCode, GoneReason, ServerMessage, error, error_about, error_retry};
+use crate::message::{ErrorCode, GoneReason, Kind, ServerMessage, error, error_about, error_retry};
 use crate::output::{CloseReason, Output};
 use crate::payload::PayloadFrame;
 use crate::queue::Queue;
@@ -215,7 +215,7 @@ impl Matcher {
             ClientMessage::Hello(hello) => self.handle_hello(from, &hello, now),
             ClientMessage::Find { want } => {
                 self.expect_state(from, State::Greeted)?;
-                self.wait(from, want, now)
+                self.wait(from, want, Kind::Find, now)
             }
             ClientMessage::Open { size } => self.handle_open(from, size, now),
             ClientMessage::Join { room } => self.handle_join(from, &room, now),
@@ -247,7 +247,7 @@ impl Matcher {
         }
         let want = want.or_else(|| own.want.clone()).ok_or(ErrorCode::BadState)?;
         self.free(from, GoneReason::Left, now);
-        self.wait(from, want, now)
+        self.wait(from, want, Kind::Next, now)
     }
 
     fn handle_malformed(&mut self, from: ClientId, code: ErrorCode, now: Now) {

@@ -82,7 +82,7 @@ pub enum ServerMessage {
         code: ErrorCode,
         /// For people who write programs.
         text: &'static str,
-        /// Which message of a session it answers, if it answers one.
+        /// Which message it answers, if it answers one that was read.
         #[serde(flatten)]
         about: Option<About>,
         /// When it may work, in milliseconds.
@@ -132,9 +132,9 @@ pub const fn error(code: ErrorCode, fatal: bool) -> ServerMessage {
     ServerMessage::Error { code, text: code.text(), about: None, retry_ms: None, fatal }
 }
 
-/// An error that answers a message of a session, and leaves the connection open.
-pub(crate) const fn error_about(code: ErrorCode, about: Option<About>) -> ServerMessage {
-    ServerMessage::Error { code, text: code.text(), about, retry_ms: None, fatal: false }
+/// An error that answers a message, and leaves the connection open.
+pub(crate) const fn error_about(code: ErrorCode, about: About) -> ServerMessage {
+    ServerMessage::Error { code, text: code.text(), about: Some(about), retry_ms: None, fatal: false }
 }
 
 /// An error that passes with time.
@@ -142,7 +142,7 @@ pub const fn error_retry(code: ErrorCode, retry_ms: u64) -> ServerMessage {
     ServerMessage::Error { code, text: code.text(), about: None, retry_ms: Some(retry_ms), fatal: false }
 }
 
-/// As [`error_retry`], of a message of a session.
+/// As [`error_retry`], in answer to a message.
 pub(crate) const fn error_retry_about(code: ErrorCode, retry_ms: u64, about: About) -> ServerMessage {
     let (text, retry_ms) = (code.text(), Some(retry_ms));
     ServerMessage::Error { code, text, about: Some(about), retry_ms, fatal: false }
@@ -154,15 +154,53 @@ pub(crate) const fn bad_payload(reason: BadPayload, about: About) -> ServerMessa
     ServerMessage::Error { code, text, about: Some(about), retry_ms: None, fatal: false }
 }
 
-/// Which message of a session an error answers: a client in a room has several sessions, and one of them is
-/// concerned.
+/// Which message an error answers: several may be under way, most of them are not answered unless something
+/// is wrong, and a client in a room has several sessions of which one is concerned.
 #[derive(Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct About {
-    pub(crate) session: SessionId,
+    #[serde(rename = "for")]
+    pub(crate) kind: Kind,
+    /// Of a message of a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<SessionId>,
     /// Of a payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) n: Option<u64>,
+}
+
+impl About {
+    /// A message of no session.
+    pub(crate) const fn of(kind: Kind) -> Self {
+        Self { kind, session: None, n: None }
+    }
+}
+
+/// The `t` of a client's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The first one.
+    Hello,
+    /// Wait for a stranger.
+    Find,
+    /// Make a room.
+    Open,
+    /// Enter a room.
+    Join,
+    /// A sealed payload.
+    Seal,
+    /// A payload in the clear.
+    Plain,
+    /// Something about a partner.
+    Report,
+    /// Leave, and find again.
+    Next,
+    /// End a session, leave the room.
+    Leave,
+    /// Stop waiting.
+    Cancel,
 }
 
 /// What the server asks of its clients.
@@ -408,8 +446,16 @@ mod tests {
     #[test]
     fn an_error_about_a_message_names_it() {
         let session = SessionId([0; 16]);
-        let about = |n| error_about(ErrorCode::BadSession, Some(About { session, n })).to_json();
-        assert!(about(Some(3)).ends_with(r#","session":"AAAAAAAAAAAAAAAAAAAAAA","n":3}"#));
-        assert!(about(None).ends_with(r#","session":"AAAAAAAAAAAAAAAAAAAAAA"}"#));
+        let about =
+            |kind, session, n| error_about(ErrorCode::BadSession, About { kind, session, n }).to_json();
+        assert!(
+            about(Kind::Seal, Some(session), Some(3))
+                .ends_with(r#","for":"seal","session":"AAAAAAAAAAAAAAAAAAAAAA","n":3}"#)
+        );
+        assert!(
+            about(Kind::Report, Some(session), None)
+                .ends_with(r#","for":"report","session":"AAAAAAAAAAAAAAAAAAAAAA"}"#)
+        );
+        assert!(about(Kind::Join, None, None).ends_with(r#"just ended","for":"join"}"#));
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::gate::{BadPayload, GatedBody};
 use crate::ids::{ID_CHARS, SessionId};
+use crate::message::Kind;
 
 /// One payload, as it came from a client.
 pub enum Payload {
@@ -14,6 +15,16 @@ pub enum Payload {
     Seal(PayloadFrame),
     /// In the clear, if the gate let it pass.
     Plain(Result<GatedBody, BadPayload>),
+}
+
+impl Payload {
+    /// The `t` of its message.
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Seal(_) => Kind::Seal,
+            Self::Plain(_) => Kind::Plain,
+        }
+    }
 }
 
 /// A payload's frame, written once: what is held for a client that may come back is what it was sent.

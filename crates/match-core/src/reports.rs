@@ -10,7 +10,7 @@ use crate::client::{ClientId, State};
 use crate::ids::SessionId;
 use crate::limits::{REPORT_AFTER_MS, REPORT_RETRY_MS};
 use crate::matcher::Matcher;
-use crate::message::{About, ErrorCode, GoneReason, error_retry_about};
+use crate::message::{About, ErrorCode, GoneReason, Kind, error_retry_about};
 use crate::output::CloseReason;
 use crate::records::Judgement;
 use crate::tags::{Tag, Tags};
@@ -57,7 +57,7 @@ impl Matcher {
         self.arm_sweep(now);
         if !self.records.may_report(own, now.mono) {
             self.counters.count_error(ErrorCode::TooFast);
-            let about = About { session, n: None };
+            let about = About { kind: Kind::Report, session: Some(session), n: None };
             self.send(from, error_retry_about(ErrorCode::TooFast, REPORT_RETRY_MS, about));
             return Ok(());
         }

@@ -185,7 +185,7 @@ impl Matcher {
     ) -> Result<(), ErrorCode> {
         let PayloadMessage { session, n, bytes, payload } = message;
         let key = self.session_key(from, session).ok_or(ErrorCode::BadSession)?;
-        let about = About { session, n: Some(n) };
+        let about = About { kind: payload.kind(), session: Some(session), n: Some(n) };
         if self.config.require_sealed && matches!(payload, Payload::Plain(_)) {
             return Err(ErrorCode::SealedRequired);
         }

@@ -8,13 +8,19 @@ use crate::Now;
 use crate::client::{ClientId, State};
 use crate::deadlines::Due;
 use crate::matcher::Matcher;
-use crate::message::{ErrorCode, ServerMessage, error_retry};
+use crate::message::{About, ErrorCode, Kind, ServerMessage, error_retry_about};
 use crate::queue::Arrival;
 use crate::want::Want;
 
 impl Matcher {
-    /// Gives a greeted client a ticket, and a partner if there is one.
-    pub(crate) fn wait(&mut self, client: ClientId, want: Want, now: Now) -> Result<(), ErrorCode> {
+    /// Gives a greeted client a ticket, and a partner if there is one. `asked`: by which message.
+    pub(crate) fn wait(
+        &mut self,
+        client: ClientId,
+        want: Want,
+        asked: Kind,
+        now: Now,
+    ) -> Result<(), ErrorCode> {
         self.expect_no_drain()?;
         if self.queue.len() >= self.config.limits.waiting_max {
             return Err(ErrorCode::QueueFull);
@@ -24,7 +30,7 @@ impl Matcher {
         }
         if let Some(retry_ms) = self.has_searched_enough(client, now) {
             self.counters.count_error(ErrorCode::TooFast);
-            self.send(client, error_retry(ErrorCode::TooFast, retry_ms));
+            self.send(client, error_retry_about(ErrorCode::TooFast, retry_ms, About::of(asked)));
             return Ok(());
         }
         let arrival = self.queue.arrive(now.mono);

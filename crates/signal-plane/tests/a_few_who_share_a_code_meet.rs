@@ -77,6 +77,7 @@ async fn one_pair_of_a_mesh_ends_alone() {
     third.say(plain(&with_host, 7, candidate(1))).await;
     let error = third.hear_error("bad-counter").await;
     assert_eq!((&error["session"], &error["n"]), (&json!(with_host), &json!(7)));
+    assert_eq!(error["for"], "plain");
     third
         .say(plain(
             &with_host,
@@ -90,7 +91,12 @@ async fn one_pair_of_a_mesh_ends_alone() {
     third.say(json!({"t": "leave", "session": with_host})).await;
     assert_eq!(host.hear_a("gone").await["session"], with_host.as_str());
     third.say(json!({"t": "leave", "session": with_host})).await;
-    assert_eq!(third.hear_error("bad-session").await["session"], with_host.as_str());
+    let error = third.hear_error("bad-session").await;
+    assert_eq!((&error["session"], &error["for"]), (&json!(with_host), &json!("leave")));
+    third.say(json!({"t": "cancel"})).await;
+    assert_eq!(third.hear_error("bad-state").await["for"], "cancel");
+    third.say(json!({"t": "join", "room": code})).await;
+    assert_eq!(third.hear_error("bad-state").await["for"], "join");
     server.counts("two pairs", |all| all.matcher.sessions == 2).await;
     assert_eq!(server.relay.ended.lock().unwrap().len(), 1, "the relay's credentials of that pair only");
     third.say(plain(&with_second, 1, candidate(1))).await;

@@ -59,6 +59,14 @@ test("a listener that throws is reported, and breaks nothing", async () => {
   assert.deepEqual([...names].sort(), ["devices", "matched", "path", "state", "text", "verify"]);
 });
 
+test("a search that came too often is told, and breaks no connection", async () => {
+  const person = await appear().arrive();
+  await person.meets(network);
+  person.hears({ t: "error", code: "too-fast", for: "find", text: "", retry_ms: 1000 });
+  assert.deepEqual([person.told.error.length, person.told.lost.length], [1, 0]);
+  assert.equal(person.told.error[0].for, "find");
+});
+
 test("a message that was too fast is made up for without a goodbye", async () => {
   const person = await appear().arrive();
   const { session, courier, facing } = await person.meets(network);

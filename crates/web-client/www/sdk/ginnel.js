@@ -61,7 +61,7 @@ import { Signaling } from "./signaling.js";
  * | `devices` | whether the partner's microphone and camera are on |
  * | `gone` | the session is over, by the partner or the server: `left`, `lost` or `ended` |
  * | `failed` | the session is over because it could not be carried on; others, and the room, go on |
- * | `error` | the server refused something, of a `session` perhaps; the codes are stable |
+ * | `error` | the server refused something: a message (`for`), of a `session` perhaps; the codes are stable |
  * @typedef {{
  *   open: { welcome: Welcome, resumed: boolean, cut: number, kept: number },
  *   lost: { retry_ms: number, attempts: number }, work: { bits: number, share: number },
@@ -73,7 +73,7 @@ import { Signaling } from "./signaling.js";
  *   stream: { session: string, stream: MediaStream }, text: { session: string, text: string },
  *   devices: Devices & { session: string }, gone: { session: string, why: string },
  *   failed: { session: string, code: string, text: string },
- *   error: { code: string, text: string, session?: string, retry_ms?: number },
+ *   error: { code: string, text: string, for?: string, session?: string, retry_ms?: number },
  * }} Events
  */
 /**
@@ -375,14 +375,14 @@ export class Ginnel extends Emitter {
     const { code, text, session, n, retry_ms } = message;
     // We have left a session that was over already.
     if (session !== undefined && n === undefined && this.#left.has(session) && CROSSINGS.has(code)) return;
-    if (session === undefined) this.#requests.refuse(code);
+    if (session === undefined) this.#requests.refuse(code, message.for);
     // We do nothing, says the server, and we talk.
     if (code === "expired" && this.#hasCallAlone) return;
     if (session !== undefined && n !== undefined) {
       // Not passed on, so the partner would wait for it without end; or it crossed the session's end.
       if (this.#partners.get(session)?.isAlone === false) this.#abandon(session, "payload-refused", text);
-    } else if (code === "too-fast" && session === undefined && this.#partners.size > 0) {
-      // One of ours is lost, whichever: a new connection makes up for it.
+    } else if (code === "too-fast" && (message.for ?? session) === undefined && this.#partners.size > 0) {
+      // One of ours is lost that was not even read, whichever: a new connection makes up for it.
       this.#signaling.replace(retry_ms ?? 0);
     } else this.emit("error", message);
   }

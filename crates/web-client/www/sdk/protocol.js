@@ -53,9 +53,10 @@
  * @typedef {{ t: "challenge", bits: number, seed: string }} Challenge
  */
 /**
- * `session` and `n`: which message of ours it answers, if it is one of a session's; `n`, if a payload.
+ * `for`: the `t` of the message of ours that it answers, if it answers one that was read; `session`, if that
+ * is one of a session's, and `n`, if a payload.
  * @typedef {{
- *   t: "error", code: string, text: string, session?: string, n?: number, retry_ms?: number,
+ *   t: "error", code: string, text: string, for?: string, session?: string, n?: number, retry_ms?: number,
  *   fatal?: boolean,
  * }} ErrorMessage
  */

@@ -1,6 +1,6 @@
 /**
- * What was asked of the server and is not answered yet, and where the answers have brought us. An answer does
- * not say what it answers, but answers come in order. It deliberately sends nothing.
+ * What was asked of the server and is not answered yet, and where the answers have brought us. Answers come
+ * in order; of errors most say what they answer. It deliberately sends nothing.
  * @module
  */
 
@@ -42,13 +42,17 @@ export class Requests {
     return this.#place ?? this.#settle("find", "next", "join");
   }
 
-  /** An error came, for a request; some codes tell for which. @param {string} code */
-  refuse(code) {
+  /**
+   * An error came. Where it does not say what it answers, some codes tell.
+   * @param {string} code
+   * @param {string} [answered] the kind of message that it says it answers
+   */
+  refuse(code, answered) {
     if (code === "expired") {
       this.#place = null;
       return;
     }
-    const kinds = REFUSALS[code];
+    const kinds = answered === undefined ? REFUSALS[code] : [answered];
     const at = kinds ? this.#asked.findIndex(({ kind }) => kinds.includes(kind)) : 0;
     this.#asked.splice(0, at + 1);
   }
@@ -100,7 +104,7 @@ export class Requests {
 
 /**
  * What an error can have been the answer to; others answer the oldest request.
- * @type {Record<string, Kind[]>}
+ * @type {Record<string, string[]>}
  */
 const REFUSALS = {
   "draining": ["find", "next", "open", "join"],
