@@ -120,7 +120,7 @@ pub(crate) enum Due {
     Ticket(ClientId),
     /// What was held for a client has arrived.
     Held(ClientId),
-    /// A met partner may be forgotten.
+    /// A met partner, or the last one, may be forgotten.
     Recent(ClientId),
     /// Records under tags may be over.
     Sweep,

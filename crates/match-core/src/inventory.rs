@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use crate::Now;
-use crate::limits::{HELD_MS_MAX, RECENT_MS_MAX, SEARCHES_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX};
+use crate::limits::{
+    HELD_MS_MAX, RECENT_MS_MAX, REPORTABLE_MS_MAX, SEARCHES_MS_MAX, SWEEP_MS, TAG_RECORDS_MS_MAX,
+};
 use crate::matcher::Matcher;
 
 /// One kind of record.
@@ -98,7 +100,7 @@ impl Matcher {
                         report",
                 count: last.clone().count() as u64,
                 oldest_s: last.min().map(age_s),
-                longest_s: None,
+                longest_s: Some(REPORTABLE_MS_MAX / 1000),
             },
             Kept {
                 kind: "hash keys",

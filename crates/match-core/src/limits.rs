@@ -215,6 +215,8 @@ pub const REPORTERS_TO_BAN: usize = 3;
 pub const REPORTS_PER_REPORTER_MAX: usize = 5;
 /// How long a session must have lasted for a report of it to count, in milliseconds.
 pub const REPORT_AFTER_MS: u64 = 20_000;
+/// How long after its end a session may be reported, in milliseconds: as long as partners are remembered.
+pub const REPORTABLE_MS_MAX: u64 = RECENT_MS_MAX;
 /// After how long to try again, when somebody has reported too often, in milliseconds.
 pub const REPORT_RETRY_MS: u64 = 600_000;
 /// So many clients of a place add to its budget of searches as much as it has without them.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::Now;
 use crate::client::{ClientId, State};
 use crate::ids::SessionId;
-use crate::limits::{REPORT_AFTER_MS, REPORT_RETRY_MS};
+use crate::limits::{REPORT_AFTER_MS, REPORT_RETRY_MS, REPORTABLE_MS_MAX};
 use crate::matcher::Matcher;
 use crate::message::{About, ErrorCode, GoneReason, Kind, error_retry_about};
 use crate::output::CloseReason;
@@ -25,6 +25,13 @@ pub(crate) struct Met {
     pub(crate) why: GoneReason,
     /// When it ended.
     pub(crate) since: Duration,
+}
+
+impl Met {
+    /// When it is forgotten.
+    pub(crate) fn until(&self) -> Duration {
+        self.since + Duration::from_millis(REPORTABLE_MS_MAX)
+    }
 }
 
 impl Matcher {

@@ -266,6 +266,7 @@ impl Matcher {
             own.last = Some(Met { session: session.id, tags, lasted, is_reported, why, since: now.mono });
             own.sessions.retain(|other| *other != key);
             self.change_held(client, |held| held.forget(session.id));
+            self.forget_partners(client, now);
             let Some(own) = self.client(client) else { continue };
             if own.sessions.is_empty() {
                 let state = if own.room.is_some() { State::InRoom } else { State::Greeted };

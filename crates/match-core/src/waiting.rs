@@ -10,6 +10,7 @@ use crate::deadlines::Due;
 use crate::matcher::Matcher;
 use crate::message::{About, ErrorCode, Kind, ServerMessage, error_retry_about};
 use crate::queue::Arrival;
+use crate::reports::Met;
 use crate::want::Want;
 
 impl Matcher {
@@ -77,11 +78,14 @@ impl Matcher {
         self.queue.remove(client).map(|ticket| ticket.arrival)
     }
 
-    /// Forgets the partners that may be met again.
+    /// Forgets the partners that may be met again, and the last one when it cannot be reported any more;
+    /// comes back for the others.
     pub(crate) fn forget_partners(&mut self, client: ClientId, now: Now) {
         let Some(own) = self.client_mut(client) else { return };
         own.recent.expire(now.mono);
-        if let Some(at) = own.recent.next_expiry() {
+        own.last = own.last.take().filter(|met| now.mono < met.until());
+        let last = own.last.as_ref().map(Met::until);
+        if let Some(at) = own.recent.next_expiry().into_iter().chain(last).min() {
             self.deadlines.arm(Due::Recent(client), at);
         }
     }

@@ -144,3 +144,30 @@ fn records_end_by_themselves() {
         assert!(oldest <= longest, "{kept:?}");
     }
 }
+
+#[test]
+fn the_last_partner_may_be_reported_for_an_hour_and_is_forgotten_then() {
+    let mut world = World::new(Config::default());
+    let [(bad, _), (good, _)] = [world.enter(0, 1), world.enter(1, 1)];
+    let find = r#"{"t":"find","want":{"media":"text"}}"#;
+    world.say(bad, find);
+    let matched = world.say(good, find);
+    let session = matched.rsplit(' ').next().unwrap_or_default().to_owned();
+    world.pass(20);
+    world.say(bad, r#"{"t":"leave"}"#);
+    // Alone in rooms, both may stay for half a day.
+    for client in [bad, good] {
+        assert!(world.say(client, r#"{"t":"open"}"#).starts_with("room "));
+    }
+    let known = |world: &World| -> Vec<_> {
+        let kept = world.0.inventory(world.1);
+        let last = kept.into_iter().filter(|kept| kept.kind == "last partners");
+        last.map(|kept| (kept.count, kept.longest_s)).collect()
+    };
+    let report = format!(r#"{{"t":"report","session":"{session}","why":"abuse"}}"#);
+    world.pass(3599);
+    assert_eq!((world.say(good, &report), known(&world)), (String::new(), vec![(2, Some(3600))]));
+    world.pass(1);
+    assert_eq!(known(&world), [(0, Some(3600))]);
+    assert_eq!(world.say(good, &report), "error bad-session");
+}
