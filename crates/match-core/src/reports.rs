@@ -42,23 +42,22 @@ impl Matcher {
         session: SessionId,
         now: Now,
     ) -> Result<(), ErrorCode> {
-        let (reported, lasted, is_new) = match self.session_key(from, session) {
+        let (reported, lasted) = match self.session_key(from, session) {
             Some(key) => {
                 let partner = self.sessions[key].partner_of(from);
                 let tags = self.client(partner).and_then(|own| own.tags);
-                let lasted = now.mono.saturating_sub(self.sessions[key].opened);
-                (tags, lasted, self.sessions[key].note_report(from))
+                (tags, now.mono.saturating_sub(self.sessions[key].opened))
             }
             None => {
-                let own = self.client_mut(from).ok_or(ErrorCode::BadSession)?;
-                let met = own.last.as_mut().filter(|met| met.session == session);
-                let met = met.ok_or(ErrorCode::BadSession)?;
-                (met.tags, met.lasted, !std::mem::replace(&mut met.is_reported, true))
+                let met = self.client(from).and_then(|own| own.last.as_ref());
+                let met = met.filter(|met| met.session == session).ok_or(ErrorCode::BadSession)?;
+                (met.tags, met.lasted)
             }
         };
+        let was_reported = self.is_reported(from, session).is_none_or(|reported| *reported);
         let reported = reported.map(|tags| self.tag_keys.place(&tags));
         let (Some(own), Some(reported)) = (self.place_of(from), reported) else { return Ok(()) };
-        if !is_new || lasted < Duration::from_millis(REPORT_AFTER_MS) {
+        if was_reported || lasted < Duration::from_millis(REPORT_AFTER_MS) {
             return Ok(());
         }
         self.arm_sweep(now);
@@ -68,6 +67,10 @@ impl Matcher {
             self.send(from, error_retry_about(ErrorCode::TooFast, REPORT_RETRY_MS, about));
             return Ok(());
         }
+        // Only what counts is used up: one that came too soon, or too often, may be sent again.
+        if let Some(reported) = self.is_reported(from, session) {
+            *reported = true;
+        }
         self.counters.reports_total += 1;
         let ban = Duration::from_secs(self.config.ban_s);
         match self.records.report(reported, own, ban, now.mono) {
@@ -75,6 +78,17 @@ impl Matcher {
             Judgement::Noted | Judgement::Suspected => {}
         }
         Ok(())
+    }
+
+    /// Whether a report of a client about a session, present or last, has counted.
+    fn is_reported(&mut self, from: ClientId, session: SessionId) -> Option<&mut bool> {
+        match self.session_key(from, session) {
+            Some(key) => Some(self.sessions[key].is_reported(from)),
+            None => {
+                let last = self.client_mut(from)?.last.as_mut();
+                last.filter(|met| met.session == session).map(|met| &mut met.is_reported)
+            }
+        }
     }
 
     /// Closes everybody of a place that has just been banned.

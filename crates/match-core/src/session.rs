@@ -58,10 +58,10 @@ impl Session {
         self.counted[self.side_of(client).other().index()]
     }
 
-    /// Notes that a side has reported the other; whether it is the first time.
-    pub(crate) fn note_report(&mut self, from: ClientId) -> bool {
+    /// Whether a report of a side about the other has counted.
+    pub(crate) fn is_reported(&mut self, from: ClientId) -> &mut bool {
         let side = self.side_of(from).index();
-        !std::mem::replace(&mut self.reported[side], true)
+        &mut self.reported[side]
     }
 
     /// Whether either may be shown where the other is.

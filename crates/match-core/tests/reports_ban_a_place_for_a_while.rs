@@ -171,3 +171,28 @@ fn the_last_partner_may_be_reported_for_an_hour_and_is_forgotten_then() {
     assert_eq!(known(&world), [(0, Some(3600))]);
     assert_eq!(world.say(good, &report), "error bad-session");
 }
+
+#[test]
+fn a_report_that_did_not_count_may_be_made_again() {
+    let mut world = World::new(Config::default());
+    let (good, _) = world.enter(9, 9);
+    let next = r#"{"t":"next","want":{"media":"text"}}"#;
+    let mut report = String::new();
+    for network in 1..=6 {
+        let (bad, _) = world.enter(network, 1);
+        world.say(bad, next);
+        let matched = world.say(good, next);
+        let session = matched.rsplit(' ').next().unwrap_or_default();
+        report = format!(r#"{{"t":"report","session":"{session}","why":"abuse"}}"#);
+        world.say(good, &report);
+        assert_eq!(world.0.counters().reports_total, u64::from(network) - 1, "too soon");
+        world.pass(20);
+        let told = world.say(good, &report);
+        assert_eq!(told, if network < 6 { "" } else { "error too-fast" });
+        assert_eq!(world.say(good, &report), told, "it counts once");
+        assert_eq!(world.0.counters().reports_total, u64::from(network).min(5));
+    }
+    world.pass(3600);
+    assert_eq!(world.say(good, &report), "");
+    assert_eq!(world.0.counters().reports_total, 6);
+}
