@@ -279,13 +279,19 @@ async def migration(server):
 async def resets(server):
     """Packets of a connection that is no more, and whatever comes for them sent back."""
     host, port = server.rsplit(":", 1)
-    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    stranger.connect((host, int(port)))
-    stranger.setblocking(False)
+    strangers = []
 
-    async def answer():
+    def another():
+        """Nobody hears what comes late for somebody else; so all ports are kept."""
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.connect((host, int(port)))
+        one.setblocking(False)
+        strangers.append(one)
+        return one
+
+    async def answer(stranger):
         try:
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(0.5):
                 return await asyncio.get_running_loop().sock_recv(stranger, 65536)
         except TimeoutError:
             return b""
@@ -299,28 +305,31 @@ async def resets(server):
 
     # Until the server has forgotten the connection.
     for _ in range(50):
+        stranger = another()
         stranger.send(packet(1200))
-        if await answer():
+        if await answer(stranger):
             break
     answered = 0
     for length in (1, 9, 21, 38, 39, 40, 41, 42, 43, 44, 60, 100, 300, 1200, 1452):
+        stranger = another()
         stranger.send(packet(length))
-        came = await answer()
+        came = await answer(stranger)
         assert len(came) < length, (length, len(came))
         answered += bool(came)
         echoes = 0
         while came:
             stranger.send(came)
-            came = await answer()
+            came = await answer(stranger)
             echoes += 1
             assert echoes < 10
     # It does answer, or all of this shows nothing.
     assert answered
+    stranger = another()
     for _ in range(2000):
         stranger.send(packet(1200))
         await turn()
     burst = 0
-    while await answer():
+    while await answer(stranger):
         burst += 1
     print(f"{answered} of 15 lengths were answered, and {burst} of 2000 packets at once")
     assert burst < 200
