@@ -118,7 +118,11 @@ async fn row_143_a_connection_has_one_session_however_often_it_asks() {
     let http3 = quic.http3().await;
     let (send, _capsules, answer) = http3.ask(&quic.request("/signal")).await;
     assert_eq!(status(&answer), 200);
-    let _stream = http3.stream(http3.id(&send)).await;
+    let mut stream = http3.stream(http3.id(&send)).await;
+    // Who says hello may stay however long all of this takes.
+    let hello = json!({"t": "hello", "v": 1}).to_string();
+    let length = (hello.len() as u32).to_be_bytes();
+    stream.0.write_all(&[&length, hello.as_bytes()].concat()).await.unwrap();
     server.counts("a session", |counters| counters.matcher.connections == 1).await;
     for _ in 0..100 {
         let (_, _, answer) = http3.ask(&quic.request("/signal")).await;
