@@ -138,6 +138,13 @@ impl Relay {
         }
     }
 
+    /// Tells all workers which addresses the machine has now.
+    pub fn replace_own_ips(&mut self, now: Now, own_ips: &[IpAddr]) {
+        for worker in 0..self.workers() {
+            self.tell(now, WorkerId(worker), |server| server.handle_own_ips(now, own_ips));
+        }
+    }
+
     /// Lets all workers turn newcomers away.
     pub fn drain(&mut self, alternates: &[SocketAddr]) {
         for server in &mut self.servers {

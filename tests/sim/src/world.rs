@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use stun_wire::{AttributeType, Method};
 use turn_core::{
-    AddressRange, ConnectionId, Credential, Directory, IcmpError, Now, Owner, Rules, SessionId, SessionKey,
-    SharedSecret, Side, WorkerId,
+    ConnectionId, Credential, Directory, IcmpError, Now, Owner, SessionId, SessionKey, Side, WorkerId,
 };
 
 use crate::client::{Client, Failure, Granted, Heard};
@@ -18,6 +17,8 @@ use crate::random::Random;
 use crate::relay::{Outcome, Packet, Relay};
 use crate::request::Request;
 use crate::setup::{SESSION_KEY, Setup, user_credential};
+
+mod operator;
 
 /// Everybody and everything, from one seed.
 ///
@@ -333,37 +334,6 @@ impl World {
     pub fn icmp(&mut self, port: u16, peer: SocketAddr, error: IcmpError) {
         let now = self.clock();
         self.relay.handle_icmp(now, port, peer, error);
-        self.drive(self.now);
-    }
-
-    /// Replaces the secrets that are shared with other software.
-    pub fn replace_secrets(&mut self, secrets: &[&str]) {
-        let secrets: Vec<_> = secrets.iter().map(|secret| SharedSecret::new(secret.as_bytes())).collect();
-        self.relay.replace_secrets(&secrets);
-    }
-
-    /// Replaces the operator's rules about addresses.
-    pub fn replace_rules(&mut self, allow: &[AddressRange], deny: &[AddressRange]) {
-        let rules = Rules { allow: allow.to_vec(), deny: deny.to_vec(), ..Rules::default() };
-        let now = self.clock();
-        self.relay.replace_rules(now, &rules);
-        self.drive(self.now);
-    }
-
-    /// Lets the relay turn newcomers away.
-    pub fn drain(&mut self, alternates: &[SocketAddr]) {
-        self.relay.drain(alternates);
-    }
-
-    /// Ends a session on all workers, as the matcher does when one of the two leaves.
-    pub fn end_session(&mut self, session: u8) {
-        self.end(SessionId([session; 16]));
-    }
-
-    /// The same by the session's whole name.
-    pub fn end(&mut self, session: SessionId) {
-        let now = self.clock();
-        self.relay.end_session(now, session, now.unix_s + 86_400);
         self.drive(self.now);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sim::{DropReason, Outcome, Request, World};
 use stun_wire::{AttributeType, Class, Method, TransactionId};
-use turn_core::limits::{PEERINGS_MAX, PERMISSION_LIFETIME};
+use turn_core::limits::{PEERINGS_MAX, PERMISSION_LIFETIME, PERMISSIONS_MAX};
 
 fn public_user(world: &mut World) -> (sim::ClientId, SocketAddr, SocketAddr) {
     let user = world.user("user");
@@ -56,6 +56,23 @@ fn more_peers_than_one_request_may_name_are_too_many() {
     assert_eq!(world.refusal(user, Request::permit(&peers)), Some(508));
     assert_eq!(world.send(user, peers[0], b"x"), Outcome::Drop(DropReason::NoPermission));
     assert_eq!(world.refusal(user, Request::permit(&peers[1..])), None);
+}
+
+#[test]
+fn where_one_of_two_peers_has_room_neither_is_permitted() {
+    let mut world = World::new(6);
+    let (user, ..) = public_user(&mut world);
+    let peers: Vec<SocketAddr> = (1..=PERMISSIONS_MAX as u8).map(|n| ([9, 9, 9, n], 5000).into()).collect();
+    let [other, another] = [1, 2].map(|n| SocketAddr::from(([9, 9, 8, n], 5000)));
+    let (last, all_but_one) = peers.split_last().unwrap();
+    assert_eq!(world.refusal(user, Request::permit(all_but_one)), None);
+    assert_eq!(world.refusal(user, Request::permit(&[other, another])), Some(508));
+    for peer in [other, another] {
+        assert_eq!(world.send(user, peer, b"x"), Outcome::Drop(DropReason::NoPermission));
+    }
+    // What is there already takes no room.
+    assert_eq!(world.refusal(user, Request::permit(&[peers[0], *last])), None);
+    assert_eq!(world.refusal(user, Request::permit(&[other])), Some(508));
 }
 
 #[test]

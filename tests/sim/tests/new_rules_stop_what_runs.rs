@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sim::{ClientId, DropReason, Heard, Outcome, PeerPolicy, RELAY_V4, Request, Setup, Side, World};
+use sim::{
+    ClientId, DropReason, Heard, Outcome, PeerPolicy, RELAY_V4, RELAY_V6, Request, Setup, Side, World,
+};
 use turn_core::AddressRange;
 
 const PEER: &str = "9.9.9.9:5000";
@@ -200,5 +202,84 @@ fn row_17_sessions_are_not_concerned() {
         world.pass(Duration::from_secs(1));
         assert!(world.send(alice, of_bob, b"x").is_routed());
         assert_eq!(world.heard(bob), [Heard::data(of_alice, b"x")]);
+    }
+}
+
+#[test]
+fn an_address_that_the_machine_gets_is_no_peer_any_more() {
+    let mut world = World::new(5);
+    let client = world.user("user");
+    world.allocate(client);
+    let [peer, other] = talking(&mut world, client);
+    world.replace_own_ips(&[RELAY_V4, RELAY_V6, peer.ip()]);
+    assert_eq!(world.send(client, peer, b"x"), Outcome::Drop(DropReason::PeerRefused));
+    assert_eq!(world.send_channel(client, 0x4000, b"x"), Outcome::Drop(DropReason::ChannelUnbound));
+    assert!(world.heard(client).is_empty() && world.heard_by_peer(peer).is_empty());
+    hears_its_echo(&mut world, client, 0x4001, other);
+}
+
+/// A client that may reach all relayed addresses, and one of the relay's `public` ones, whom it reaches. The
+/// other could not have named it: its number is none of a relay socket's.
+fn closed_and_public(seed: u64) -> (World, ClientId, ClientId) {
+    let users = vec![("user", PeerPolicy::Public), ("closed", PeerPolicy::Appliance)];
+    let mut world = World::with(Setup { workers: 3, users, ..Setup::new(seed) });
+    let [closed, public] = ["closed", "user"].map(|name| world.user(name));
+    let [of_closed, of_public] = [closed, public].map(|client| world.allocate(client));
+    world.permit(public, of_closed);
+    world.permit(closed, of_public);
+    // The first packet asks for the way.
+    world.send(closed, of_public, b"x");
+    world.settle();
+    world.heard(public);
+    reaches(&mut world, closed, public);
+    assert_eq!(world.send(public, of_closed, b"x"), Outcome::Drop(DropReason::PeerRefused));
+    (world, closed, public)
+}
+
+fn reaches(world: &mut World, one: ClientId, other: ClientId) {
+    let [from, to] = [one, other].map(|client| world.relayed(client));
+    assert!(world.send(one, to, b"x").is_routed());
+    assert_eq!(world.heard(other), [Heard::data(from, b"x")]);
+}
+
+#[test]
+fn a_rule_for_others_takes_no_route_away() {
+    for seed in 0..4 {
+        let (mut world, closed, public) = closed_and_public(seed);
+        for (allow, deny) in [("9.9.9.9", "10.0.0.1"), ("198.51.100.1", "9.9.9.9")] {
+            world.replace_rules(&only(allow.parse().unwrap()), &only(deny.parse().unwrap()));
+            world.settle();
+            reaches(&mut world, closed, public);
+        }
+    }
+}
+
+#[test]
+fn what_is_opened_once_more_goes_on() {
+    for seed in 0..4 {
+        let mut world = World::with(Setup { workers: 3, ..Setup::new(seed) });
+        let [one, other] = [0, 1].map(|_| world.user("user"));
+        let [of_one, of_other] = [one, other].map(|client| world.allocate(client));
+        world.permit(one, of_other);
+        world.permit(other, of_one);
+        world.settle();
+        reaches(&mut world, one, other);
+        world.replace_rules(&only(RELAY_V4), &[]);
+        world.settle();
+        reaches(&mut world, one, other);
+        reaches(&mut world, other, one);
+    }
+}
+
+#[test]
+fn row_17_who_is_closed_to_one_side_alone_is_told() {
+    for seed in 0..4 {
+        let (mut world, closed, public) = closed_and_public(seed);
+        let of_public = world.relayed(public);
+        // It is the `public` one's: the other may reach all that is relayed, whatever it says.
+        world.replace_rules(&[], &only(RELAY_V4));
+        world.settle();
+        assert_eq!(world.send(closed, of_public, b"x"), Outcome::Drop(DropReason::NoRoute));
+        assert!(world.heard(closed).is_empty() && world.heard(public).is_empty());
     }
 }
