@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use stun_wire::Frame;
 use stun_wire::limits::STREAM_FRAME_BYTES_MAX;
@@ -18,8 +19,8 @@ use super::Registration;
 use super::link::Fate;
 use crate::clock::Clock;
 use crate::limits::{
-    STREAM_INBOUND_BYTES_MAX, STREAM_INBOUNDS_BYTES_MAX, STREAM_LINGER_MAX, STREAM_READ_BYTES,
-    STREAM_UNPROVED_AGE_MAX, STREAM_UNPROVED_BYTES_MAX,
+    STREAM_INBOUND_BYTES_MAX, STREAM_INBOUNDS_BYTES_MAX, STREAM_LINGER_MAX, STREAM_QUEUE_AGE_MAX,
+    STREAM_READ_BYTES, STREAM_UNPROVED_AGE_MAX, STREAM_UNPROVED_BYTES_MAX,
 };
 use crate::tcp::{Joint, pipe};
 use crate::web::Stream;
@@ -77,7 +78,11 @@ impl Connection {
     }
 
     /// Writes what the workers have sent, until the socket takes no more or nothing is left.
+    ///
+    /// Data is late where the client held up the writing. What waited because this machine was busy goes to a
+    /// client that takes it.
     fn poll_outbound(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let was_held_up = !self.batch.is_empty();
         loop {
             while self.written < self.batch.len() {
                 let write = self.stream.poll_write_frames(cx, &self.batch[self.written..]);
@@ -94,7 +99,11 @@ impl Connection {
             }
             self.written = 0;
             self.batch = Vec::new();
-            self.registration.link.take_outbound(self.clock.now().mono, &mut self.batch);
+            let since = match was_held_up {
+                true => self.clock.now().mono.saturating_sub(STREAM_QUEUE_AGE_MAX),
+                false => Duration::ZERO,
+            };
+            self.registration.link.take_outbound(since, &mut self.batch);
             if self.batch.is_empty() {
                 return Poll::Ready(Ok(()));
             }

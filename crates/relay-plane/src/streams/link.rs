@@ -15,8 +15,7 @@ use turn_core::{FiveTuple, WorkerId};
 use super::Transport;
 use crate::births::Births;
 use crate::limits::{
-    STREAM_ANSWERS_BYTES_MAX, STREAM_BATCH_BYTES, STREAM_QUEUE_AGE_MAX, STREAM_QUEUE_BYTES_MAX,
-    STREAM_QUEUES_BYTES_MAX,
+    STREAM_ANSWERS_BYTES_MAX, STREAM_BATCH_BYTES, STREAM_QUEUE_BYTES_MAX, STREAM_QUEUES_BYTES_MAX,
 };
 use crate::tcp::Joint;
 
@@ -129,9 +128,10 @@ impl Link {
         (state.inbound.len(), state.fate)
     }
 
-    /// Moves what may be written now to `batch`: all answers, then data that is young enough, up to about
-    /// [`STREAM_BATCH_BYTES`]. What was taken before has been written by now; until then it counts as queued.
-    pub(crate) fn take_outbound(&self, now: Duration, batch: &mut Vec<u8>) {
+    /// Moves what may be written now to `batch`: all answers, then data that was made at `since` or later,
+    /// up to about [`STREAM_BATCH_BYTES`]. What was taken before has been written by now; until then it
+    /// counts as queued.
+    pub(crate) fn take_outbound(&self, since: Duration, batch: &mut Vec<u8>) {
         let mut state = self.lock();
         let (before, mut late) = (state.queued_bytes(), 0);
         batch.append(&mut state.answers);
@@ -139,7 +139,7 @@ impl Link {
             && batch.len() < STREAM_BATCH_BYTES
         {
             state.frames.pop_front();
-            if now.saturating_sub(frame.since) > STREAM_QUEUE_AGE_MAX {
+            if frame.made < since {
                 state.data.drain(..frame.bytes);
                 late += 1;
             } else {
@@ -253,7 +253,7 @@ impl Link {
             queued.fetch_sub(more, Ordering::Relaxed);
         } else {
             state.data.extend(bytes);
-            state.frames.extend(lengths.iter().map(|&bytes| Queued { since: now, bytes }));
+            state.frames.extend(lengths.iter().map(|&bytes| Queued { made: now, bytes }));
         }
         let dropped = before - state.frames.len();
         self.sums.overflow_frames.fetch_add(dropped as u64, Ordering::Relaxed);
@@ -311,7 +311,7 @@ impl State {
 /// A frame in the queue.
 #[derive(Clone, Copy)]
 struct Queued {
-    since: Duration,
+    made: Duration,
     bytes: usize,
 }
 
@@ -345,9 +345,9 @@ mod tests {
         Link::new(tuple, WorkerId(0), Transport::Tcp, runtime(), Arc::default())
     }
 
-    fn taken(link: &Link, at_ms: u64) -> Vec<u8> {
+    fn taken(link: &Link, since_ms: u64) -> Vec<u8> {
         let mut batch = Vec::new();
-        link.take_outbound(Duration::from_millis(at_ms), &mut batch);
+        link.take_outbound(Duration::from_millis(since_ms), &mut batch);
         batch
     }
 
@@ -356,11 +356,10 @@ mod tests {
         let link = link();
         link.send(Duration::ZERO, Worth::Data, b"old.", &[4]);
         link.send(Duration::ZERO, Worth::Answer, b"answ", &[4]);
-        link.send(STREAM_QUEUE_AGE_MAX, Worth::Data, b"new.", &[4]);
-        let late = u64::try_from(STREAM_QUEUE_AGE_MAX.as_millis()).unwrap() + 1;
-        assert_eq!(taken(&link, late), b"answnew.");
+        link.send(Duration::from_millis(1), Worth::Data, b"new.", &[4]);
+        assert_eq!(taken(&link, 1), b"answnew.");
         assert_eq!(link.sums.late_frames.load(Ordering::Relaxed), 1);
-        assert!(taken(&link, late).is_empty());
+        assert!(taken(&link, 1).is_empty());
         assert_eq!(link.sums.queued_bytes.load(Ordering::Relaxed), 0);
     }
 

@@ -34,3 +34,17 @@ async fn row_98_a_slow_reader_loses_frames_and_others_none() {
     slow.send(b"still there").await;
     assert_eq!(soon(sender.receive()).await.as_deref(), Some(&b"still there"[..]));
 }
+
+/// The connections' tasks run on the one thread of this test, which stands still meanwhile.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for: to stand still is what is tested")]
+async fn row_98_what_waited_for_this_machine_and_not_for_its_reader_is_not_late() {
+    let server = Server::start();
+    let (mut one, mut other) = pair(Wire::udp(&server).await, Wire::tcp(&server).await).await;
+    for payload in [b"one", b"two"] {
+        one.send(payload).await;
+        std::thread::sleep(Duration::from_millis(700));
+        assert_eq!(soon(other.receive()).await.as_deref(), Some(&payload[..]));
+    }
+    assert_eq!(server.counters().streams.late_frames, 0);
+}
