@@ -83,19 +83,13 @@ test("the same in Firefox", async () => {
 test("one whose signaling breaks for longer than the server waits", () =>
   scene(
     async ({ server, browser }) => {
-      let isCut = false;
-      const pass = (message, line) => {
-        if (isCut) line.cut();
-        return isCut ? [] : [message];
-      };
-      const between = await Between.start(server.url, pass, pass);
+      const between = await Between.start(server.url);
       try {
         const pages = await meet(browser, [server.url, between.url]);
-        isCut = true;
-        between.cut();
+        between.break();
         await until("the session's end", async () => (await server.metric("ginnel_signal_sessions")) === 0);
         await talk(pages, "the server has given us up");
-        isCut = false;
+        between.mend();
         await pages[1].sees("Server connected");
         await talk(pages, "and greets a stranger");
         await pages[1].press("Stop");

@@ -53,24 +53,18 @@ test("a room is entered by its link, holds two, and outlives a guest", () =>
 test("a guest in a room whose host is away is told to stay, and meets the host", () =>
   scene(
     async ({ server, browser }) => {
-      let isCut = false;
-      const pass = (message, line) => {
-        if (isCut) line.cut();
-        return isCut ? [] : [message];
-      };
-      const between = await Between.start(server.url, pass, pass);
+      const between = await Between.start(server.url);
       try {
         const host = await browser.visit(between.url);
         await host.press("Open a room");
         const link = new URL(await host.roomLink());
-        isCut = true;
-        between.cut();
+        between.break();
         await until("the host is away", async () => (await server.metric("ginnel_signal_lost")) === 1);
         const guest = await browser.visit(new URL(link.hash, server.url).href);
         await guest.press("Join the room");
         await guest.sees("Nobody is here just now");
         await guest.sees("Stay here, and you are connected as soon as somebody comes.");
-        isCut = false;
+        between.mend();
         for (const page of [guest, host]) await page.sees("Connected via relay", 60_000);
         await guest.cannotSee("Nobody is here just now");
         await guest.sees("You both hold the invite link");

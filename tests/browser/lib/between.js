@@ -8,6 +8,9 @@ import { createServer, request } from "node:http";
 
 import { WebSocket, WebSocketServer } from "ws";
 
+/** Changes nothing. */
+const whole = (message) => [message];
+
 export class Between {
   #server;
   #sockets;
@@ -15,16 +18,17 @@ export class Between {
   #signal;
   #from;
   #bend;
+  #isBroken = false;
 
   /**
    * @param {string} url the server's
-   * @param {(message: any, line: Line) => any[]} bend what the page is told in place of a message of the
+   * @param {(message: any, line: Line) => any[]} [bend] what the page is told in place of a message of the
    * server
    * @param {(message: any, line: Line) => any[]} [bendBack] the same the other way
    * @param {{ signal?: string, from?: string }} [line] where the signaling goes if not to where the page is,
    * and the address of this machine that it comes from
    */
-  static async start(url, bend, bendBack = (message) => [message], { signal = url, from } = {}) {
+  static async start(url, bend = whole, bendBack = whole, { signal = url, from } = {}) {
     const between = new Between();
     between.#upstream = new URL(url);
     between.#signal = new URL("/signal", signal);
@@ -45,6 +49,16 @@ export class Between {
   /** Breaks every line. */
   cut() {
     for (const page of this.#sockets.clients) page.terminate();
+  }
+
+  /** Breaks every line, and each that says something, until `mend`. */
+  break() {
+    this.#isBroken = true;
+    this.cut();
+  }
+
+  mend() {
+    this.#isBroken = false;
   }
 
   async close() {
@@ -84,8 +98,12 @@ export class Between {
       else early.push(message);
     };
     server.on("open", () => early.splice(0).forEach(toServer));
-    server.on("message", (data) => this.#bend.bend(JSON.parse(data), line).forEach(line.toPage));
-    page.on("message", (data) => this.#bend.bendBack(JSON.parse(data), line).forEach(toServer));
+    const pass = (bend, send) => (data) => {
+      if (this.#isBroken) line.cut();
+      else bend(JSON.parse(data), line).forEach(send);
+    };
+    server.on("message", pass(this.#bend.bend, line.toPage));
+    page.on("message", pass(this.#bend.bendBack, toServer));
     for (const [one, other] of [
       [server, page],
       [page, server],
